@@ -30,12 +30,14 @@ class Package:
 class Entry:
     """Facts of a network. `blocks` counts the parts that fine-tuning can unfreeze one by one.
 
+    The first block includes the stem, the last one what follows it: all blocks are the network.
     `image_size` (pixels), `tune_blocks` and `tune_rate` are what `auto` stands for in params.yaml.
     `weights` is None for a network that starts from seeded random numbers (the tiny ones).
     """
 
     family: Literal["cnn", "vit", "hybrid"]
     title: str
+    parameters: int
     image_size: int
     features: int
     blocks: int
@@ -52,10 +54,31 @@ def lookup(name: str) -> ModuleType:
     - `ENTRY: Entry`
     - `backbone(size) -> keras.Model`: float32 RGB (n, size, size, 3) in [-1, 1] → float32
       (n, ENTRY.features), a functional model without weights worth keeping
-    - `cut(model, blocks) -> KerasTensor`: where the last `blocks` blocks of that model begin
+    - `cut(model, blocks) -> KerasTensor`: where the last `blocks` blocks of that model begin,
+      `model.input` for all of them; `keras.Model(model.input, cut)` is the frozen part below,
+      `keras.Model(cut, model.output)` the trained part above, sharing layers with the model
     - `convert(file, size) -> dict[str, numpy array]`: the published file (None for a network
       without) as values of the backbone's variables, by `variable.path`
     """
     if name not in NAMES:
         raise ParameterError(f"unknown network {name}; allowed: {', '.join(NAMES)}")
     return importlib.import_module(f"stages.zoo.{name}")
+
+
+def first_block(entry: Entry, blocks: int) -> int:
+    """The number, from 0, of the first of the last `blocks` blocks. Raises ParameterError."""
+    if not 1 <= blocks <= entry.blocks:
+        raise ParameterError(
+            f"params.yaml: finetune.blocks is {blocks} for {entry.title}; "
+            f"allowed: auto, all, or 1 to {entry.blocks}"
+        )
+    return entry.blocks - blocks
+
+
+def require_multiple(name: str, size: int, patch: int) -> None:
+    """Raises ParameterError unless a picture of this size divides into whole patches."""
+    if size % patch:
+        raise ParameterError(
+            f"params.yaml: image_size of {name} is {size}; allowed: a multiple of {patch}, "
+            f"such as {max(1, size // patch) * patch}"
+        )
