@@ -1,0 +1,126 @@
+"""Figures of merit from predictions: a pure function of what was said and what is true."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from stages.errors import StudyError
+
+COLUMNS = ("file", "group", "split", "actual", "predicted")  # then one probability per class
+SPLITS = ("train", "validation", "test")
+SMALLEST = float(np.finfo(np.float32).eps)  # a probability below it counts as it: finite losses
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one run says of some pictures. `actual` and `predicted` are positions in `classes`."""
+
+    classes: tuple[str, ...]
+    files: np.ndarray  # text (n,)
+    groups: np.ndarray  # text (n,): near duplicates share one
+    splits: np.ndarray  # text (n,)
+    actual: np.ndarray  # integer (n,)
+    predicted: np.ndarray  # integer (n,)
+    probability: np.ndarray  # float64 (n, classes)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def of(self, split: str) -> Predictions:
+        """The part of one split."""
+        return self.where(self.splits == split)
+
+    def where(self, wanted: np.ndarray) -> Predictions:
+        """The part that a mask or an array of positions selects."""
+        arrays = (self.files, self.groups, self.splits, self.actual, self.predicted)
+        return Predictions(self.classes, *(a[wanted] for a in arrays), self.probability[wanted])
+
+
+def read_predictions(path: str | Path) -> Predictions:
+    """A table of predictions, one row per picture. Raises StudyError where it is no such table."""
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+    except FileNotFoundError:
+        raise StudyError(f"{path} is missing: `dvc repro` makes it") from None
+    except ValueError:
+        raise StudyError(f"{path} is empty: `dvc repro -f` on its stage makes it again") from None
+    classes = tuple(header[len(COLUMNS) :])
+    if tuple(header[: len(COLUMNS)]) != COLUMNS or len(classes) < 2 or not rows:
+        raise StudyError(f"{path} is no table of predictions: it needs {', '.join(COLUMNS)}, …")
+    files, groups, splits, actual, predicted = zip(
+        *(row[: len(COLUMNS)] for row in rows), strict=True
+    )
+    return Predictions(
+        classes,
+        np.array(files),
+        np.array(groups),
+        np.array(splits),
+        _positions(actual, classes, path),
+        _positions(predicted, classes, path),
+        np.array([row[len(COLUMNS) :] for row in rows], dtype=float),
+    )
+
+
+def summary(said: Predictions) -> dict[str, float]:
+    """The figures of one run on one set of pictures; macro counts each class alike."""
+    macro = _averaged(said, "macro")
+    weighted = _averaged(said, "weighted")
+    return {
+        "accuracy": float(np.mean(said.actual == said.predicted)),
+        "log_loss": float(np.mean(losses(said))),
+        **{f"macro_{name}": value for name, value in macro.items()},
+        **{f"weighted_{name}": value for name, value in weighted.items()},
+    }
+
+
+def per_class(said: Predictions) -> list[dict[str, object]]:
+    """Precision, recall, F1 and number of pictures (support) of each class."""
+    figures = precision_recall_fscore_support(said.actual, said.predicted, **_all_classes(said))
+    return [
+        {
+            "class": label,
+            "precision": float(p),
+            "recall": float(r),
+            "f1": float(f),
+            "support": int(n),
+        }
+        for label, p, r, f, n in zip(said.classes, *figures, strict=True)
+    ]
+
+
+def confusion(said: Predictions) -> np.ndarray:
+    """Pictures of each actual class (rows) by predicted class (columns)."""
+    return confusion_matrix(said.actual, said.predicted, labels=range(len(said.classes)))
+
+
+def losses(said: Predictions) -> np.ndarray:
+    """Minus the logarithm of the probability given to the actual class, for each picture."""
+    given = said.probability[np.arange(len(said)), said.actual]
+    return -np.log(np.clip(given, SMALLEST, 1.0))
+
+
+def _averaged(said: Predictions, average: str) -> dict[str, float]:
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        said.actual, said.predicted, average=average, **_all_classes(said)
+    )
+    return {"precision": float(precision), "recall": float(recall), "f1": float(f1)}
+
+
+def _all_classes(said: Predictions) -> dict[str, object]:
+    # A class that is never predicted has precision 0, as in scikit-learn, without its warning.
+    return {"labels": range(len(said.classes)), "zero_division": 0}
+
+
+def _positions(names: Sequence[str], classes: tuple[str, ...], path: str | Path) -> np.ndarray:
+    position = {name: index for index, name in enumerate(classes)}
+    try:
+        return np.array([position[name] for name in names])
+    except KeyError as unknown:
+        raise StudyError(f"{path}: class {unknown} has no column of probabilities") from None
