@@ -88,7 +88,12 @@ class Augment(Section):
 class Training(Section):
     optimizer: Literal["adam", "adamw"]
     learning_rate: float = Field(gt=0, le=0.1)
+    schedule: Literal["constant", "cosine"]
+    warmup_epochs: int = Field(ge=0, le=1000)
     weight_decay: float = Field(ge=0, lt=1)
+    clip_norm: float = Field(ge=0, le=1000)
+    label_smoothing: float = Field(ge=0, lt=1)
+    mixup: float = Field(ge=0, le=10)
     batch_size: int = Field(ge=1, le=4096)
     epochs: int = Field(ge=1, le=10_000)
     patience: int = Field(ge=1, le=10_000)
@@ -103,10 +108,6 @@ class Training(Section):
 class Finetune(Training):
     blocks: _own_or_each(1, 1000, int, "all")
     learning_rate: _own_or_each(1e-9, 0.1, float)
-    warmup_epochs: int = Field(ge=0, le=1000)
-    clip_norm: float = Field(ge=0, le=1000)
-    label_smoothing: float = Field(ge=0, lt=1)
-    mixup: float = Field(ge=0, le=10)
 
 
 class Study(Section):
