@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,25 +46,26 @@ def read_predictions(path: str | Path) -> Predictions:
     """A table of predictions, one row per picture. Raises StudyError where it is no such table."""
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
+            header = next(csv.reader(file), [])
+        classes = tuple(header[len(COLUMNS) :])
+        if tuple(header[: len(COLUMNS)]) != COLUMNS or len(classes) < 2:
+            raise StudyError(f"{path} is no table of predictions: it needs {', '.join(COLUMNS)}, …")
+        text, numbers = _columns(path, len(header))
     except FileNotFoundError:
         raise StudyError(f"{path} is missing: `dvc repro` makes it") from None
-    except ValueError:
-        raise StudyError(f"{path} is empty: `dvc repro -f` on its stage makes it again") from None
-    classes = tuple(header[len(COLUMNS) :])
-    if tuple(header[: len(COLUMNS)]) != COLUMNS or len(classes) < 2 or not rows:
-        raise StudyError(f"{path} is no table of predictions: it needs {', '.join(COLUMNS)}, …")
-    files, groups, splits, actual, predicted = zip(
-        *(row[: len(COLUMNS)] for row in rows), strict=True
-    )
+    except ValueError as error:
+        raise StudyError(f"{path} cannot be read: {error}") from None
+    if not len(text):
+        raise StudyError(f"{path} has no rows: `dvc repro -f` on its stage makes it again")
+    files, groups, splits, actual, predicted = text.T
     return Predictions(
         classes,
-        np.array(files),
-        np.array(groups),
-        np.array(splits),
+        files,
+        groups,
+        splits,
         _positions(actual, classes, path),
         _positions(predicted, classes, path),
-        np.array([row[len(COLUMNS) :] for row in rows], dtype=float),
+        numbers,
     )
 
 
@@ -118,9 +119,18 @@ def _all_classes(said: Predictions) -> dict[str, object]:
     return {"labels": range(len(said.classes)), "zero_division": 0}
 
 
-def _positions(names: Sequence[str], classes: tuple[str, ...], path: str | Path) -> np.ndarray:
+def _columns(path: str | Path, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The columns of text and those of numbers: NumPy reads ten times as fast as `csv` here."""
+    form = {"delimiter": ",", "quotechar": '"', "skiprows": 1, "comments": None, "ndmin": 2}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "loadtxt: input contained no data")
+        text = np.loadtxt(path, str, usecols=range(len(COLUMNS)), **form)
+        return text, np.loadtxt(path, float, usecols=range(len(COLUMNS), count), **form)
+
+
+def _positions(names: np.ndarray, classes: tuple[str, ...], path: str | Path) -> np.ndarray:
     position = {name: index for index, name in enumerate(classes)}
     try:
-        return np.array([position[name] for name in names])
+        return np.array([position[name] for name in names.tolist()])
     except KeyError as unknown:
         raise StudyError(f"{path}: class {unknown} has no column of probabilities") from None

@@ -80,12 +80,12 @@ def test_confusion_has_actual_classes_in_rows():
 def test_a_table_is_read_as_it_was_written(tmp_path):
     path = write(
         tmp_path / "p.csv",
-        [*COLUMNS, "Cat", "Dog"],
+        [*COLUMNS, "Cat", "Dog #2"],
         ["Cat/a, b.png", "g1", "train", "Cat", "Cat", "0.75", "0.25"],
-        ["Dog/c.png", "g2", "test", "Dog", "Cat", "6e-01", "0.4"],
+        ["Dog #2/c.png", "g2", "test", "Dog #2", "Cat", "6e-01", "0.4"],
     )
     test = read_predictions(path).of("test")
-    assert (test.classes, test.files.tolist()) == (("Cat", "Dog"), ["Dog/c.png"])
+    assert (test.classes, test.files.tolist()) == (("Cat", "Dog #2"), ["Dog #2/c.png"])
     assert (test.actual.tolist(), test.predicted.tolist()) == ([1], [0])
     assert test.probability.tolist() == [[0.6, 0.4]]
     assert read_predictions(path).files[0] == "Cat/a, b.png"
@@ -95,10 +95,15 @@ def test_what_is_no_table_of_predictions_is_named(tmp_path):
     with pytest.raises(StudyError, match="missing"):
         read_predictions(tmp_path / "none.csv")
     (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(StudyError, match=r"empty\.csv is empty"):
+    with pytest.raises(StudyError, match=r"empty\.csv is no table of predictions"):
         read_predictions(tmp_path / "empty.csv")
     with pytest.raises(StudyError, match="no table of predictions"):
         read_predictions(write(tmp_path / "other.csv", ["file", "class"], ["a", "b"]))
+    with pytest.raises(StudyError, match="has no rows"):
+        read_predictions(write(tmp_path / "headed.csv", [*COLUMNS, "A", "B"]))
+    cut = write(tmp_path / "cut.csv", [*COLUMNS, "A", "B"], ["a", "g", "test", "A", "A", 1])
+    with pytest.raises(StudyError, match=r"cut\.csv cannot be read: .*column"):
+        read_predictions(cut)
     stray = write(tmp_path / "s.csv", [*COLUMNS, "A", "B"], ["a", "g", "test", "C", "A", 1, 0])
     with pytest.raises(StudyError, match="class 'C' has no column"):
         read_predictions(stray)
