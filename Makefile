@@ -1,0 +1,32 @@
+# The study's two commands are `make repro` and `make test`. Each makes its environment first:
+# environment.sh finds or brings a Python, and installs what requirements.txt pins into .venv.
+# ARGS="…" is passed on: make repro ARGS=--force, make test ARGS="-k split".
+
+.DEFAULT_GOAL := help
+.PHONY: help repro test lint lock environment
+
+# dvc.yaml's commands are `python -m stages.…`: that python has to be the environment's.
+IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+repro: environment ## run what the last change touches: data, networks, report (dvc repro)
+	@$(IN_VENV) python -m dvc repro $(ARGS)
+
+test: environment ## the tests, then what `make lint` would say
+	@$(IN_VENV) python -m pytest $(ARGS)
+	@$(IN_VENV) python -m ruff check --quiet
+	@$(IN_VENV) python -m ruff format --check --quiet
+
+lint: environment ## put the code in the house's form, and name what needs a hand (ruff)
+	@$(IN_VENV) python -m ruff format
+	@$(IN_VENV) python -m ruff check --fix
+
+lock: environment ## pin what requirements.in asks for; ARGS=--upgrade takes the newest releases
+	@$(IN_VENV) UV_CUSTOM_COMPILE_COMMAND="make lock" python -m uv pip compile --quiet \
+	  --universal --python-version 3.10 --generate-hashes $(ARGS) \
+	  requirements.in --output-file requirements.txt
+
+environment:
+	@sh environment.sh

@@ -1,0 +1,58 @@
+#!/bin/sh
+# The environment in .venv: the packages that requirements.txt pins, on Python 3.11 or 3.10.
+# Says nothing and takes no time where it is there and complete.
+set -eu
+cd "$(dirname "$0")"
+
+FITS='(3, 10) <= sys.version_info < (3, 12) and sys.implementation.name == "cpython"'
+RUNS_UV='sys.version_info >= (3, 8)'
+
+fail() {
+    echo "environment: $1" >&2
+    exit 1
+}
+
+# The first Python that meets a condition. Each is run, not just looked up: a pyenv shim of a
+# version that is not active has the right name and fails, Debian's python3 may lack ensurepip.
+python_that() {
+    pyenv=${PYENV_ROOT:-$HOME/.pyenv}/versions
+    for python in .python/versions/*/bin/python3.11 python3.11 python3.10 python3 python \
+        "$pyenv"/3.11.*/bin/python "$pyenv"/3.10.*/bin/python \
+        python3.14 python3.13 python3.12 python3.9 python3.8; do
+        if "$python" -c "import ensurepip, sys, venv; sys.exit(not ($1))"; then
+            echo "$python"
+            return
+        fi
+    done </dev/null 2>/dev/null
+    return 1
+}
+
+# Python 3.11 in .python, fetched by uv, which any other Python can install.
+bring_python() {
+    any=$(python_that "$RUNS_UV") || fail "no usable Python here: install Python 3.11 with its venv \
+module (Debian, Ubuntu: apt install python3 python3-venv) and run this again"
+    echo "environment: no Python 3.11 or 3.10 here; bringing one into .python with uv" >&2
+    rm -rf .python
+    "$any" -m venv .python
+    sed -n '/^uv==/,/# via/ { s/ ;[^\\]*/ /; p; }' requirements.txt >.python/uv.txt
+    {
+        .python/bin/python -m pip install --require-hashes -r .python/uv.txt &&
+            .python/bin/python -m uv python install --no-bin --install-dir .python/versions 3.11
+    } >.python/log 2>&1 || fail "no Python 3.11 or 3.10 here, and uv could not bring one \
+(.python/log says why): install Python 3.11 and run this again"
+}
+
+if cmp -s requirements.txt .venv/requirements.txt && .venv/bin/python -c ''; then
+    exit
+fi
+python=$(python_that "$FITS") || {
+    bring_python
+    python=$(python_that "$FITS")
+}
+echo "environment: installing requirements.txt into .venv, once, with $("$python" --version)" >&2
+rm -rf .venv
+"$python" -m venv .venv
+.venv/bin/python -m pip install --quiet --disable-pip-version-check \
+    --require-hashes -r requirements.txt
+# Last, so that an install that was cut short is not taken for a whole one.
+cp requirements.txt .venv/requirements.txt
