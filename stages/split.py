@@ -1,0 +1,206 @@
+"""Train, validation and test: stratified by class, near duplicates always on one side."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import imagehash
+import numpy as np
+from PIL import Image, ImageOps
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import StratifiedGroupKFold
+from tqdm import tqdm
+
+from stages.errors import StudyError, run
+from stages.params import Split, load
+from stages.tables import read_table, write_json, write_table
+
+RGB = Path("data/rgb")
+NAMES = ("train", "validation", "test")
+COLUMNS = ("file", "class", "group", "split")
+FOLDS = 20  # StratifiedGroupKFold balances badly with fewer, and takes longer with more
+DEALS = 10_000
+
+
+def main() -> None:
+    params = load("seed", "split")
+    kept = [row for row in read_table(RGB / "manifest.csv") if row["status"] == "kept"]
+    kept.sort(key=lambda row: row["file"])
+    classes = np.array([row["class"] for row in kept])
+    hashes = perceptual_hashes([row["file"] for row in kept])
+    groups, cross_class_pairs = near_duplicates(hashes, classes, params.split.max_distance)
+    require_groups(classes, groups)
+    splits = assign(classes, groups, params.split, params.seed)
+    rows = [
+        {"file": row["file"], "class": row["class"], "group": int(group), "split": str(split)}
+        for row, group, split in zip(kept, groups, splits, strict=True)
+    ]
+    table = per_class(rows)
+    require_every_class(table)
+    write_table("data/split.csv", COLUMNS, rows)
+    write_table("reports/split.csv", ("class", *NAMES, "groups"), table)
+    write_json("reports/split.json", summary(rows, cross_class_pairs))
+
+
+def perceptual_hashes(files: list[str]) -> np.ndarray:
+    """uint64 (n, 2): the 64-bit pHash of each picture and of its mirror image."""
+    # Threads, as reading and scaling pictures happens outside of Python's lock.
+    with ThreadPoolExecutor() as pool:
+        hashed = pool.map(lambda file: _hashed(RGB / file), files)
+        rows = tqdm(hashed, "split", len(files), unit="picture", disable=None)
+        return np.array(list(rows), np.uint64).reshape(-1, 2)
+
+
+def near_duplicates(
+    hashes: np.ndarray, classes: np.ndarray, max_distance: int
+) -> tuple[np.ndarray, int]:
+    """A group number for each picture, and how many near pairs are of two classes.
+
+    Two pictures are near where their hashes, or one's and the mirrored other's, differ in at most
+    `max_distance` bits; a group is what is connected through near pairs, whatever the classes.
+    Groups are numbered from 0 in the order of their first pictures.
+    """
+    labels = np.arange(len(hashes))
+    crossing = 0
+    for first, second in _near_pairs(hashes, max_distance):
+        crossing += int(np.count_nonzero(classes[first] != classes[second]))
+        edges = coo_array(
+            (np.ones(len(first), bool), (labels[first], labels[second])), (len(hashes),) * 2
+        )
+        labels = connected_components(edges, directed=False)[1][labels]
+    _, firsts, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(firsts))[inverse], crossing
+
+
+def assign(classes: np.ndarray, groups: np.ndarray, ratios: Split, seed: int) -> np.ndarray:
+    """train, validation or test for each picture; no group is in two of them.
+
+    The pictures are cut into equal folds of whole groups, each with the mix of classes of the
+    whole as far as groups allow, and the folds are dealt out by the ratios: of many random deals
+    the one that is fairest to each class. The shares of a class are as near to the ratios as
+    whole groups and folds allow; they are not promised, but reported.
+    """
+    names, class_numbers, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    shares = _folds(ratios, max(sizes))
+    count = sum(shares)
+    folds = np.zeros(len(classes), int)
+    cutter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # A class smaller than the number of folds is no trouble: folds are put together again.
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        for number, (_, chosen) in enumerate(cutter.split(folds, class_numbers, groups)):
+            folds[chosen] = number
+    in_fold = np.zeros((count, len(names)))
+    np.add.at(in_fold, (folds, class_numbers), 1)
+    return np.array(NAMES)[_fairest_deal(in_fold, shares, ratios, seed)[folds]]
+
+
+def per_class(rows: list[dict]) -> list[dict]:
+    """A row for each class: its pictures in each split, and its groups."""
+    counts = Counter((row["class"], row["split"]) for row in rows)
+    groups = Counter(name for name, _ in {(row["class"], row["group"]) for row in rows})
+    return [
+        {"class": name, **{split: counts[name, split] for split in NAMES}, "groups": groups[name]}
+        for name in sorted(groups)
+    ]
+
+
+def require_groups(classes: np.ndarray, groups: np.ndarray) -> None:
+    """Raises StudyError for a class with fewer groups than there are splits."""
+    found = Counter(name for name, _ in set(zip(classes.tolist(), groups.tolist(), strict=True)))
+    if not found:
+        raise StudyError(f"{RGB} holds no pictures: `dvc repro -f to_rgb` makes them anew")
+    for name, count in sorted(found.items()):
+        if count < len(NAMES):
+            raise StudyError(
+                f"class {name}: its {np.count_nonzero(classes == name)} pictures form {count} "
+                f"groups of near duplicates; train, validation and test need 3. Add search words "
+                f"in classes.{name} of params.yaml, or lower split.max_distance"
+            )
+
+
+def require_every_class(table: list[dict]) -> None:
+    """Raises StudyError where a class has no picture in a split."""
+    for row in table:
+        for name in NAMES:
+            if not row[name]:
+                raise StudyError(
+                    f"class {row['class']} has no picture in {name}, {row['train']} in train, and "
+                    f"{row['groups']} groups of near duplicates in all. Add search words in "
+                    f"classes.{row['class']} of params.yaml, or raise split.{name}"
+                )
+
+
+def summary(rows: list[dict], cross_class_pairs: int) -> dict:
+    """The figures of the whole split."""
+    groups = Counter(row["group"] for row in rows)
+    splits = Counter(row["split"] for row in rows)
+    return {
+        "images": len(rows),
+        "groups": len(groups),
+        "largest_group": max(groups.values()),
+        "cross_class_pairs": cross_class_pairs,
+        **{name: splits[name] for name in NAMES},
+    }
+
+
+def _hashed(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as picture:
+            both = picture, ImageOps.mirror(picture)
+            return tuple(int(str(imagehash.phash(side)), 16) for side in both)
+    except OSError as error:
+        raise StudyError(
+            f"{path} cannot be read ({error}): `dvc repro -f to_rgb` makes it anew"
+        ) from None
+
+
+def _near_pairs(hashes: np.ndarray, max_distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Numbers of the near pictures, in blocks of rows: 20,000 pictures are 400 million pairs."""
+    plain, mirrored = hashes.T
+    for start in range(0, len(hashes), 512):
+        rows = slice(start, start + 512)
+        distance = np.bitwise_count(plain[rows, None] ^ plain[None, start:])
+        for one, other in ((plain, mirrored), (mirrored, plain)):
+            across = np.bitwise_count(one[rows, None] ^ other[None, start:])
+            np.minimum(distance, across, out=distance)
+        first, second = np.nonzero(np.triu(distance <= max_distance, 1))
+        yield first + start, second + start
+
+
+def _folds(ratios: Split, most: int) -> tuple[int, int, int]:
+    """How many folds each split gets: about FOLDS in all, at most `most`, fitting the ratios."""
+
+    def shares(count: int) -> tuple[int, int, int]:
+        validation, test = (max(1, round(r * count)) for r in (ratios.validation, ratios.test))
+        return count - validation - test, validation, test
+
+    def misfit(count: int) -> tuple[float, int]:
+        wanted = (ratios.train, ratios.validation, ratios.test)
+        errors = [abs(n / count - r) for n, r in zip(shares(count), wanted, strict=True)]
+        return round(max(errors), 2) + (shares(count)[0] < 1), abs(count - FOLDS)
+
+    return shares(min(range(3, max(3, min(most, 100)) + 1), key=misfit))
+
+
+def _fairest_deal(
+    in_fold: np.ndarray, shares: tuple[int, int, int], ratios: Split, seed: int
+) -> np.ndarray:
+    """A split's number for each fold: no class missing in a split, then all near their ratios."""
+    deck = np.repeat(np.arange(3), shares)
+    deals = np.random.default_rng([seed, 0]).permuted(np.tile(deck, (DEALS, 1)), axis=1)
+    unfair = np.zeros(DEALS)
+    for split, ratio in enumerate((ratios.train, ratios.validation, ratios.test)):
+        counts = (deals == split) @ in_fold  # deals x classes
+        unfair += 1e6 * np.count_nonzero(counts == 0, axis=1)
+        unfair += ((counts / in_fold.sum(0) / ratio - 1) ** 2).sum(1)
+    return deals[np.argmin(unfair)]
+
+
+if __name__ == "__main__":
+    run(main)
