@@ -10,12 +10,14 @@ from stages.errors import ParameterError
 
 NAMES = ("iconify", "folder")
 
+RESERVE = 10  # pictures beyond `per_class` that a source may give: some will be repeats
+
 
 @dataclass(frozen=True)
 class Picture:
     """One picture as its source gave it, with where it came from. Unknown facts are empty text.
 
-    `data` holds the original bytes; `name` is a file name without folder, unique in its class and
+    `data` holds the original bytes; `name` is a file name with suffix, unique in its class and
     source, made of letters, digits, dot, dash and underscore; `query` is the search word that
     found it; `licence` an SPDX name where the source has one.
     """
@@ -36,10 +38,10 @@ class Picture:
 def lookup(name: str) -> ModuleType:
     """The module of a source; it offers
 
-    `pictures(class_name, wanted, settings) -> Iterator[Picture]`: at most `settings.per_class`
-    pictures of a class, best first, always in the same order. `wanted` is the class's section of
-    params.yaml (search words, exclusions), `settings` the section `scrape`. Knows no folders and
-    no manifests of the project: the stage counts and complains.
+    `pictures(classes, settings) -> Iterator[Picture]`: class after class, each best first, always
+    in the same order, up to `settings.per_class + RESERVE` of a class. `classes` and `settings`
+    are the sections `classes` (search words, exclusions) and `scrape` of params.yaml. A source
+    knows no folders and no manifests of the project: the stage counts and complains.
     """
     if name not in NAMES:
         raise ParameterError(f"unknown source {name}; allowed: {', '.join(NAMES)}")

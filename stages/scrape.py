@@ -1,0 +1,153 @@
+"""Stage 1: pictures of every class from the source of params.yaml, with where each came from."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from stages.errors import StudyError, run
+from stages.params import load
+from stages.sources import Picture, lookup
+from stages.tables import write_json, write_table, write_text
+
+RAW = Path("data/raw")
+COLUMNS = [
+    *("file", "class", "query", "source", "image_url", "page_url", "title", "author"),
+    *("licence", "licence_url", "sha256", "bytes", "width", "height", "format"),
+]
+
+
+def main() -> None:
+    params = load("classes", "scrape")
+    refuse_own_output(params.scrape.folder)
+    shutil.rmtree(RAW, ignore_errors=True)  # DVC did it already; by hand, a rest would stay
+
+    pictures = lookup(params.scrape.source).pictures(params.classes, params.scrape)
+    found = [save(picture) for picture in pictures]
+    kept, counts = choose(found, list(params.classes), params.scrape.per_class)
+    require_every_class(counts, params.scrape.source)
+    remove(found, kept)
+
+    write_table(RAW / "manifest.csv", COLUMNS, sorted(kept, key=lambda row: row["file"]))
+    write_text(RAW / "ATTRIBUTION.md", attribution(kept))
+    write_json("reports/scrape.json", counts)
+
+
+def refuse_own_output(folder: str) -> None:
+    if folder and Path(folder).resolve().is_relative_to(RAW.resolve()):
+        raise StudyError(f"scrape.folder is {folder}, which this stage empties: move it elsewhere")
+
+
+def save(picture: Picture) -> dict:
+    """Write a picture's bytes; its row of the manifest."""
+    path = RAW / picture.class_name / picture.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:  # two pictures of one name would be a source's mistake
+        file.write(picture.data)
+    width, height, kind = size_and_format(picture.data)
+    return {
+        "file": path.relative_to(RAW).as_posix(),
+        "class": picture.class_name,
+        "query": picture.query,
+        "source": picture.source,
+        "image_url": picture.image_url,
+        "page_url": picture.page_url,
+        "title": picture.title,
+        "author": picture.author,
+        "licence": picture.licence,
+        "licence_url": picture.licence_url,
+        "sha256": hashlib.sha256(picture.data).hexdigest(),
+        "bytes": len(picture.data),
+        "width": width,
+        "height": height,
+        "format": kind,
+    }
+
+
+def size_and_format(data: bytes) -> tuple[int | str, int | str, str]:
+    """What the file's head says; empty where it is no picture, which `to_rgb` will say."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return *image.size, image.format
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+        return "", "", ""
+
+
+def choose(
+    rows: Sequence[dict], classes: Iterable[str], per_class: int
+) -> tuple[list[dict], dict[str, dict]]:
+    """The first `per_class` different pictures of each class, none that is in two classes.
+
+    What is in two classes is wrong in one of them, and no one knows in which.
+    """
+    homes: dict[str, set[str]] = {}
+    for row in rows:
+        homes.setdefault(row["sha256"], set()).add(row["class"])
+    kept, counts, seen = [], {}, set()
+    for name in classes:
+        count = Counter({"asked": per_class})
+        for row in (row for row in rows if row["class"] == name):
+            count["found"] += 1
+            if len(homes[row["sha256"]]) > 1:
+                count["in_two_classes"] += 1
+            elif row["sha256"] in seen:
+                count["repeated"] += 1
+            elif count["kept"] < per_class:
+                seen.add(row["sha256"])
+                kept.append(row)
+                count["kept"] += 1
+        fields = ("asked", "found", "repeated", "in_two_classes", "kept")
+        counts[name] = {field: count[field] for field in fields}
+    total = Counter()
+    for count in counts.values():
+        total.update(count)
+    return kept, {"total": dict(total), "classes": counts}
+
+
+def require_every_class(counts: dict, source: str) -> None:
+    for name, count in counts["classes"].items():
+        if not count["kept"]:
+            raise StudyError(
+                f"class {name} has no pictures from source {source}: "
+                f"add search words in classes.{name} of params.yaml, or take away excluded ones"
+            )
+
+
+def remove(found: Iterable[dict], kept: Iterable[dict]) -> None:
+    for file in {row["file"] for row in found} - {row["file"] for row in kept}:
+        (RAW / file).unlink()
+
+
+def attribution(rows: Iterable[dict]) -> str:
+    """Whom to name when the pictures are passed on, which CC-BY and CC-BY-SA ask for."""
+    fields = ("title", "author", "page_url", "licence", "licence_url")
+    sets = Counter(tuple(row[field] for field in fields) for row in rows)
+    lines = [
+        "# Attribution",
+        "",
+        "| title | author | licence | pictures |",
+        "| --- | --- | --- | --- |",
+    ]
+    for (title, author, page, licence, licence_url), number in sorted(sets.items()):
+        lines.append(
+            f"| {_cell(title)} | {_link(author, page)} | {_link(licence, licence_url)} | {number} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def _link(text: str, url: str) -> str:
+    return f"[{_cell(text or url)}](<{url}>)" if url else _cell(text or "unknown")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    run(main)
