@@ -1,0 +1,81 @@
+"""Stage 8: what a trained model says of every picture, and how often it is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from stages import datasets, models, scores
+from stages.datasets import Listing
+from stages.determinism import make_reproducible
+from stages.errors import run
+from stages.tables import write_json, write_table
+
+BATCH = 64
+HEADLINE = ("accuracy", "log_loss", "macro_f1")
+SCORE_COLUMNS = ("split", "class", "support", "precision", "recall", "f1")
+
+
+def main(model: str, phase: str) -> None:
+    listing = datasets.read_listing()
+    make_reproducible(seed=0)  # nothing is drawn here
+    network, card = models.load_trained(Path("models", model, phase))
+    pixels = datasets.read_pixels(listing.files, card["image_size"], card["background"])
+    probability = predict(network, pixels)
+
+    run_name = f"{model}-{phase}"
+    predictions = Path("reports/predictions", f"{run_name}.csv")
+    columns = (*scores.COLUMNS, *card["classes"])
+    write_table(predictions, columns, prediction_rows(listing, probability))
+    said = scores.read_predictions(predictions)
+    write_table(f"reports/scores/{run_name}.csv", SCORE_COLUMNS, score_rows(said))
+    write_json(f"reports/metrics/{run_name}.json", headline(said))
+
+
+def predict(network: keras.Model, pixels: np.ndarray) -> np.ndarray:
+    """uint8 (n, size, size, 3) → float64 (n, classes), probabilities that sum to 1."""
+    logits = []
+    for start in range(0, len(pixels), BATCH):
+        batch = datasets.scaled(pixels[start : start + BATCH])
+        logits.append(np.asarray(network.predict_on_batch(batch), np.float64))
+    logits = np.concatenate(logits)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def prediction_rows(listing: Listing, probability: np.ndarray) -> list[dict]:
+    """A row per picture with the probability of every class, to 8 significant digits."""
+    named = [listing.classes[position] for position in probability.argmax(axis=1)]
+    facts = zip(listing.files, listing.groups, listing.splits, listing.labels, named, strict=True)
+    return [
+        dict(zip(scores.COLUMNS, (file, group, split, listing.classes[label], said), strict=True))
+        | {name: f"{p:.8g}" for name, p in zip(listing.classes, shares, strict=True)}
+        for (file, group, split, label, said), shares in zip(facts, probability, strict=True)
+    ]
+
+
+def score_rows(said: scores.Predictions) -> list[dict]:
+    """Precision, recall and F1 of each class and their two averages, for each split."""
+    rows = []
+    for split in datasets.SPLITS:
+        part = said.of(split)
+        figures = scores.summary(part)
+        averages = [
+            {"class": f"{kind} average", "support": len(part)}
+            | {name: figures[f"{kind}_{name}"] for name in ("precision", "recall", "f1")}
+            for kind in ("macro", "weighted")
+        ]
+        rows += [{"split": split} | row for row in (*scores.per_class(part), *averages)]
+    return rows
+
+
+def headline(said: scores.Predictions) -> dict[str, dict[str, float]]:
+    """The few figures that `dvc metrics` and `dvc exp show` put side by side."""
+    parts = {split: scores.summary(said.of(split)) for split in ("validation", "test")}
+    return {split: {name: part[name] for name in HEADLINE} for split, part in parts.items()}
+
+
+if __name__ == "__main__":
+    run(main)

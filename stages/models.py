@@ -1,0 +1,134 @@
+"""Networks on disk: a pretrained backbone, a head, and a trained model as a folder of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+
+from stages import zoo
+from stages.datasets import Listing
+from stages.errors import StudyError
+from stages.params import own_value
+from stages.tables import read_json, write_json
+from stages.weight_files import load_weights, save_weights
+
+BACKBONE, HEAD, CARD = "backbone.safetensors", "head.safetensors", "card.json"
+
+
+def pretrained(name: str) -> keras.Model:
+    """The backbone that the stage `weights` made: [-1, 1] RGB (n, size, size, 3) → features."""
+    return _backbone(Path("models", name, "pretrained"))
+
+
+def head(features: int, classes: int) -> keras.Model:
+    """float32 (n, features) → logits (n, classes): features are standardised, then weighted.
+
+    Mean and variance are facts of the training features (`keras.layers.Normalization.adapt`), not
+    trained; with them one learning rate serves every backbone.
+    """
+    layers = [
+        keras.Input((features,)),
+        keras.layers.Normalization(name="standardise"),
+        keras.layers.Dense(classes, name="logits"),
+    ]
+    return keras.Sequential(layers, name="head")
+
+
+def cut_at(name: str, backbone: keras.Model, setting: object) -> keras.KerasTensor:
+    """Where the tuned blocks begin, for a value of `finetune.blocks`; the input where all are.
+
+    Raises StudyError where the network has fewer blocks.
+    """
+    network = zoo.lookup(name)
+    blocks = own_value(setting, name, network.ENTRY.tune_blocks)
+    if blocks == "all":
+        return backbone.input
+    if blocks > network.ENTRY.blocks:
+        raise StudyError(
+            f"finetune.blocks is {blocks}; allowed for {name}: 1 to {network.ENTRY.blocks}, or all"
+        )
+    return network.cut(backbone, blocks)
+
+
+def upper(backbone: keras.Model, cut: keras.KerasTensor) -> keras.Model:
+    """The tuned part: activations at the cut, or pixels 0–255 where it is the input, → features.
+
+    It shares its weights with the backbone.
+    """
+    if cut is not backbone.input:
+        return keras.Model(cut, backbone.output)
+    pixels = keras.Input(backbone.input_shape[1:])
+    return keras.Model(pixels, backbone(keras.layers.Rescaling(1 / 127.5, -1.0)(pixels)))
+
+
+def save_trained(folder: Path, backbone: Path | keras.Model, head: keras.Model, card: dict) -> None:
+    """Write a model that can be loaded from its folder alone: two weight files and a card.
+
+    `backbone` is a model, or the file of one that was not trained. The card names at least
+    `network`, `image_size`, `background`, `trained_parameters` and `classes` in the order of the
+    logits. Sizes in bytes are added: of the weights, and with the two moments that Adam keeps for
+    each trained parameter.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(backbone, Path):
+        shutil.copyfile(backbone, folder / BACKBONE)  # the same bytes: DVC caches them once
+    else:
+        save_weights(backbone, folder / BACKBONE)
+    save_weights(head, folder / HEAD)
+    size = sum((folder / file).stat().st_size for file in (BACKBONE, HEAD))
+    moments = 2 * np.dtype(np.float32).itemsize * card["trained_parameters"]
+    sizes = {"weights": size, "with_optimizer": size + moments}
+    write_json(folder / CARD, card | {"bytes": sizes})
+
+
+def card(
+    name: str, phase: str, listing: Listing, params: SimpleNamespace, best: dict, trained: keras.Model
+) -> dict:
+    """What must be known of a trained model to use it, and to trace where it came from.
+
+    `params` has `rgb.background` and the training settings of the phase; `trained` is the Keras
+    model whose variables were trained.
+    """
+    entry = zoo.lookup(name).ENTRY
+    made_from = read_json(Path("models", name, "pretrained", CARD))
+    return {
+        "network": name,
+        "title": entry.title,
+        "family": entry.family,
+        "phase": phase,
+        "image_size": made_from["image_size"],
+        "background": params.rgb.background,
+        "classes": listing.classes,
+        "seed": params.seed,
+        "training": getattr(params, phase).model_dump(),
+        "best": best,
+        "trained_parameters": sum(int(np.prod(v.shape)) for v in trained.trainable_variables),
+        "split_sha256": hashlib.sha256(Path("data/split.csv").read_bytes()).hexdigest(),
+    }
+
+
+def load_trained(folder: Path) -> tuple[keras.Model, dict]:
+    """A trained model, RGB in [-1, 1] → logits, and its card."""
+    card = read_json(folder / CARD)
+    backbone = _backbone(folder)
+    top = load_head(folder, backbone.output_shape[1], len(card["classes"]))
+    return keras.Model(backbone.input, top(backbone.output)), card
+
+
+def load_head(folder: Path, features: int, classes: int) -> keras.Model:
+    """The head of a trained model."""
+    top = head(features, classes)
+    load_weights(top, folder / HEAD)
+    return top
+
+
+def _backbone(folder: Path) -> keras.Model:
+    card = read_json(folder / CARD)
+    backbone = zoo.lookup(card["network"]).backbone(card["image_size"])
+    load_weights(backbone, folder / BACKBONE)
+    return backbone
