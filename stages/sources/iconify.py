@@ -37,9 +37,9 @@ PER_SET = 6  # monochrome icons of one set in one class: more would be one hand'
 
 # Words that tell the styles of one drawing apart; a set's second style comes last.
 STYLES = {
-    *("alt", "bold", "broken", "color", "colored", "dark", "duotone", "fill", "filled", "flat"),
-    *("light", "line", "linear", "outline", "outlined", "regular", "rounded", "sharp", "solid"),
-    *("thin", "twotone"),
+    *("alt", "bold", "broken", "color", "colored", "dark", "duo", "duotone", "fill", "filled"),
+    *("flat", "light", "line", "linear", "outline", "outlined", "regular", "remix", "rounded"),
+    *("sharp", "solid", "thin", "twotone", "12", "16", "20", "24", "28", "32", "48"),
 }
 
 
@@ -143,9 +143,9 @@ def matches(icon_set: dict, pattern: Pattern) -> Iterator[Icon]:
 
 
 def permitted(icon: Icon, sets: Mapping[str, dict]) -> bool:
-    """Brands only where the search names a set; what the catalogue hides or lacks, never."""
+    """Brands only where the search names a set; never what the catalogue does not list."""
     about = sets.get(icon.set_name)
-    if about is None or about.get("hidden"):
+    if about is None:
         return False
     return ":" in icon.query or about.get("category") not in BRANDS
 
