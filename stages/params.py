@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
+import reprlib
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -16,20 +17,22 @@ from stages import sources, zoo
 from stages.errors import ParameterError
 
 FILE = Path("params.yaml")
+MAX_BYTES = 256 * 1024
+CLASS_NAME = "letters, digits, - and _, single spaces, up to 60 characters, a number in quotes"
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def _own_or_each(low: float, high: float, kind: type, *words: str) -> Any:
     """A type for a setting that is `auto` or another word, a number, or a number per network."""
     number = Annotated[kind, Field(ge=low, le=high)]
     return Annotated[
-        Literal["auto", *words] | number | dict[Literal[zoo.NAMES], number],
+        Literal[("auto", *words)] | number | dict[Literal[zoo.NAMES], number],
         Field(
             description=f"{', '.join(['auto', *words])}, a number from {low:g} to {high:g}, "
-            "or one for each network named"
+            f"or one for each of {', '.join(zoo.NAMES)}"
         ),
     ]
 
@@ -111,9 +114,9 @@ class Finetune(Training):
 
 
 class Study(Section):
-    seed: int = Field(ge=0, lt=2**32)
-    classes: dict[Annotated[str, Field(pattern=r"^[\w-]+( [\w-]+)*$")], Class] = Field(
-        min_length=2, description="two classes or more, named with letters, digits, - and _"
+    seed: int = Field(ge=0, le=2**32 - 1)
+    classes: dict[Annotated[str, Field(pattern=r"^[\w-]+( [\w-]+)*$", max_length=60)], Class] = (
+        Field(min_length=2, description=f"a map of two classes or more, named with {CLASS_NAME}")
     )
     scrape: Scrape
     rgb: Rgb
@@ -158,11 +161,11 @@ def load(*names: str) -> SimpleNamespace:
 def check(content: object) -> Study:
     """Typed parameters from the content of params.yaml. Raises ParameterError."""
     if not isinstance(content, dict):
-        raise ParameterError(f"{FILE} holds no parameters; allowed: a map of sections")
+        _refuse(f"the whole is {_shown(content, [])}", "a map of sections")
     try:
         return Study.model_validate(content)
     except ValidationError as error:
-        raise ParameterError(_sentence(error.errors()[0], content)) from None
+        _explain(error.errors()[0], content)
 
 
 def own_value(setting: object, model: str, own: Any) -> Any:
@@ -173,13 +176,20 @@ def own_value(setting: object, model: str, own: Any) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's floats, and no key twice."""
+    """YAML 1.2's floats, no key twice, and no aliases: nested, they grow without bounds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            _refuse(f"line {self.peek_event().start_mark.line + 1} has an alias", "values in full")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [self.construct_object(key, deep) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ParameterError(f"{FILE}: {key} stands twice; allowed: once")
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                _refuse(f"line {line} has {_text(key.value)} a second time", "once")
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -193,59 +203,70 @@ _Loader.add_implicit_resolver(
 
 def _read() -> object:
     try:
-        return yaml.load(FILE.read_text(encoding="utf-8"), _Loader)  # noqa: S506, a SafeLoader
+        with FILE.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            _refuse("it is too large", f"{MAX_BYTES} bytes")
+        return yaml.load(data.decode("utf-8"), _Loader)  # noqa: S506, a SafeLoader
     except FileNotFoundError:
         raise ParameterError(f"{FILE} is missing here: run from the project's folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        place = " ".join(str(error).split())
-        raise ParameterError(f"{FILE} is not YAML: {place}") from None
+    except OSError as error:
+        _refuse(f"cannot be read ({error.strerror})", "a file")
+    except RecursionError:
+        _refuse("it is nested too deeply", "sections of values")
+    # The last four are what PyYAML raises for `!!bool x`, `!!timestamp x` or the date 2026-13-01.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
+        _refuse(f"not YAML ({' '.join(str(error).split())})", "YAML")
 
 
-def _sentence(error: dict, content: dict) -> str:
-    """One line of what pydantic found: the key, the value, what is allowed."""
-    path = [part for part in error["loc"] if part != "[key]"]
-    kind = error["type"]
-    if kind == "value_error":
+def _refuse(fault: str, allowed: str) -> NoReturn:
+    raise ParameterError(f"{FILE}: {fault}; allowed: {allowed}") from None
+
+
+def _explain(error: dict, content: dict) -> NoReturn:
+    """Say what pydantic found: the key, the value, what is allowed."""
+    kind, path = error["type"], list(error["loc"])
+    if path[0] == "classes" and path[-1] == "[key]":
+        _refuse(f"{_dotted(path[:-1])} is not a class name", CLASS_NAME)
+    if kind == "value_error":  # from a validator above: "key|what is allowed"
         key, _, allowed = str(error["ctx"]["error"]).partition("|")
-        path = [*path, *([key] if key else [])]
-        return f"{FILE}: {'.'.join(map(str, path))} is {_shown(content, path)}; allowed: {allowed}"
-    owner, field, keys = _field(path)
-    name = ".".join(map(str, keys))
-    if kind == "missing":
-        return f"{FILE}: {name} is missing; allowed: {_allowed(field)}"
-    if kind == "extra_forbidden":
-        return f"{FILE}: {name} is not a parameter; allowed: {_known(owner, str(keys[-1]))}"
-    return f"{FILE}: {name} is {_shown(content, keys)}; allowed: {_allowed(field)}"
+        path += [key] if key else []
+    else:
+        owner, field, path = _place(path)
+        if field is None:
+            _refuse(f"{_dotted(path)} is not a parameter", _known(owner, path[-1]))
+        allowed = _allowed(field)
+    value = "missing" if kind == "missing" else _shown(content, path)
+    _refuse(f"{_dotted(path)} is {value}", allowed)
 
 
-def _field(path: list) -> tuple[type[Section], FieldInfo | None, list]:
-    """The section that owns a path, its field, and the keys that stand in params.yaml."""
-    owner, field, keys = Study, None, []
-    for part in path:
-        keys.append(part)
-        if field is not None and _section(field) is None:
-            if not isinstance(part, int):
-                keys.pop()  # pydantic's name for a branch of a union, not a key of the file
-            break
-        if field is not None and field.annotation is not _section(field):
-            owner, field = _section(field), FieldInfo(annotation=_section(field))
-            continue  # the name of a class: any text
-        owner = _section(field) if field is not None else Study
-        field = owner.model_fields.get(part)
+def _place(loc: list) -> tuple[type[Section], FieldInfo | None, list]:
+    """The section that pydantic's place is in, the field (None: unknown), the keys in the file."""
+    owner, field, path = Study, None, []
+    for part in loc:
+        inner = _section(field) if field else Study
+        if inner is None:  # inside a plain value: a list's index, or a branch of a union
+            return owner, field, [*path, part] if isinstance(part, int) else path
+        path.append(part)
+        if field and field.annotation is not inner:
+            field = FieldInfo(annotation=inner)  # a class, whatever its name
+        else:
+            owner, field = inner, inner.model_fields.get(part)
         if field is None:
             break
-    return owner, field, keys
+    return owner, field, path
 
 
 def _section(field: FieldInfo) -> type[Section] | None:
-    kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
+    """The section that a field holds, or a map of which it holds."""
+    kinds = [field.annotation, *get_args(field.annotation)]
     return next((k for k in kinds if isinstance(k, type) and issubclass(k, Section)), None)
 
 
-def _known(owner: type[Section], wrong: str) -> str:
+def _known(owner: type[Section], wrong: object) -> str:
     names = list(owner.model_fields)
-    near = difflib.get_close_matches(wrong, names, n=1)
-    return f"{', '.join(names)}" + (f" (did you mean {near[0]}?)" if near else "")
+    near = difflib.get_close_matches(str(wrong)[:60], names, n=1)
+    return ", ".join(names) + (f" (did you mean {near[0]}?)" if near else "")
 
 
 def _allowed(field: FieldInfo) -> str:
@@ -254,23 +275,46 @@ def _allowed(field: FieldInfo) -> str:
         return field.description
     if section := _section(field):
         return f"a map of {', '.join(section.model_fields)}"
-    if choices := getattr(field.annotation, "__args__", ()):
-        return "one of " + ", ".join(map(str, choices)) if choices[0] is not str else "a list"
+    if get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(get_args(field.annotation))
+    if get_origin(field.annotation) is list:
+        return "a list of text"
     kind = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
     limits = {type(limit).__name__: limit for limit in field.metadata}
     words = [
-        f"{word} {getattr(limits[name], name.lower()):g}"
+        f"{word} {getattr(limits[name], name.lower())}"
         for name, word in (("Gt", "above"), ("Ge", "from"), ("Lt", "below"), ("Le", "up to"))
         if name in limits
     ]
-    return " ".join([kind[field.annotation], *words])
+    return f"{kind[field.annotation]} {', '.join(words)}".strip()
 
 
-def _shown(content: object, keys: list) -> str:
-    for key in keys:
+def _dotted(path: list) -> str:
+    return ".".join(_text(part) if isinstance(part, str) else str(part) for part in path)
+
+
+def _shown(content: object, path: list) -> str:
+    """The value at a place in the file, on one line and short."""
+    for key in path:
         try:
             content = content[key]
         except (KeyError, IndexError, TypeError):
             break
-    text = "empty" if content is None else str(content)
+    if isinstance(content, str):
+        return _text(content)
+    if content is None or isinstance(content, bool):
+        return {None: "empty", True: "true", False: "false"}[content]
+    try:
+        return _cut(reprlib.repr(content))
+    except ValueError:
+        return "a number of thousands of digits"  # which Python refuses to print
+
+
+def _text(text: str) -> str:
+    """As it is where it reads as one word or more, else in quotes."""
+    plain = re.fullmatch(r"(?!(?i:true|false|null)$)[^\W\d]\S*( \S+)*", text)
+    return _cut(text if plain and text.isprintable() else ascii(text))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "…"

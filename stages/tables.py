@@ -26,14 +26,12 @@ def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Row]) -
 
     Raises ValueError where a row has a column that is not named, or lacks one.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="raise")
-    writer.writeheader()
+    lines = [_line(columns)]
     for row in rows:
-        if missing := set(columns) - set(row):
-            raise ValueError(f"{path}: a row lacks {sorted(missing)}")
-        writer.writerow(row)
-    write_text(path, text.getvalue())
+        if wrong := set(columns) ^ set(row):
+            raise ValueError(f"{path}: a row lacks, or has besides, {sorted(wrong)}")
+        lines.append(_line(row[column] for column in columns))
+    write_text(path, "".join(lines))
 
 
 def read_table(path: str | Path) -> list[dict[str, str]]:
@@ -56,3 +54,10 @@ def read_json(path: str | Path) -> dict:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StudyError(f"{path} is missing: `dvc repro` makes it") from None
+
+
+def _line(values: Iterable[object]) -> str:
+    # csv puts quotes around what its own line end holds, so "\r" must be in it while it writes.
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(values)
+    return text.getvalue().removesuffix("\r\n") + "\n"

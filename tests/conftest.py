@@ -1,0 +1,52 @@
+"""What several tests use: a study in an empty folder, with the project's own params.yaml."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import params, tables
+
+PROJECT = Path(__file__).resolve().parent.parent
+RAW_COLUMNS = (
+    *("file", "class", "query", "source", "image_url", "page_url", "title", "author"),
+    *("licence", "licence_url", "sha256", "bytes", "width", "height", "format"),
+)
+
+
+@pytest.fixture
+def project() -> Path:
+    """The checkout, wherever a test has gone."""
+    return PROJECT
+
+
+@pytest.fixture
+def content() -> dict:
+    """What the project's params.yaml says, free to be changed."""
+    return copy.deepcopy(yaml.load((PROJECT / "params.yaml").read_text(), params._Loader))
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch) -> Path:
+    """A folder with the project's params.yaml, made the current one."""
+    (tmp_path / "params.yaml").write_bytes((PROJECT / "params.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def list_raw(study):
+    """Call it when data/raw is drawn: it lists what is there as the scrape stage would."""
+
+    def write(*missing: str) -> None:
+        raw = study / "data/raw"
+        files = {p.relative_to(raw).as_posix() for p in raw.glob("*/*") if p.is_file()}
+        blank = dict.fromkeys(RAW_COLUMNS, "")
+        rows = [
+            blank | {"file": file, "class": file.split("/")[0]}
+            for file in sorted(files | {*missing})
+        ]
+        tables.write_table(raw / "manifest.csv", RAW_COLUMNS, rows)
+
+    return write
