@@ -37,22 +37,20 @@ module (Debian, Ubuntu: apt install python3 python3-venv) and run this again"
     sed -n '/^uv==/,/# via/ { s/ ;[^\\]*/ /; p; }' requirements.txt >.python/uv.txt
     {
         .python/bin/python -m pip install --require-hashes -r .python/uv.txt &&
-            .python/bin/python -m uv python install --no-bin --install-dir .python/versions 3.11
+            .python/bin/python -m uv python install --no-bin --install-dir .python/versions 3.11 &&
+            python=$(python_that "$FITS")
     } >.python/log 2>&1 || fail "no Python 3.11 or 3.10 here, and uv could not bring one \
-(.python/log says why): install Python 3.11 and run this again"
+(.python/log says why): install Python 3.11 with its venv module and run this again"
 }
 
 if cmp -s requirements.txt .venv/requirements.txt && .venv/bin/python -c ''; then
     exit
 fi
-python=$(python_that "$FITS") || {
-    bring_python
-    python=$(python_that "$FITS")
-}
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_USER=0 PIP_USE_PEP517=1 # one way for every pip
+python=$(python_that "$FITS") || bring_python
 echo "environment: installing requirements.txt into .venv, once, with $("$python" --version)" >&2
 rm -rf .venv
 "$python" -m venv .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check \
-    --require-hashes -r requirements.txt
+.venv/bin/python -m pip install --quiet --require-hashes -r requirements.txt
 # Last, so that an install that was cut short is not taken for a whole one.
 cp requirements.txt .venv/requirements.txt

@@ -1,0 +1,229 @@
+"""From a fresh clone to a running command: environment.sh, the lock, the Makefile."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PIN = re.compile(r"^([a-z0-9.-]+)==\S+(?: ;[^\\]*)?(?: *\\\n +--hash=sha256:[0-9a-f]{64})+$", re.M)
+TARGETS = ["help", "repro", "test", "lint", "lock"]
+
+# Stands in for a Python of some version: it answers environment.sh's questions as one would, and
+# notes what it is asked to do. In place of a download, uv "brings" what lies in `brought`.
+FAKE = """#!/bin/sh
+case "$1 $2" in
+--version*) echo "Python {version}" ;;
+"-c import"*)
+    pretence="import sys; sys.version_info = {version!r}; sys.modules.update({missing})"
+    exec {real} -c "$pretence; $2" ;;
+-c*) ;;
+*) echo "{version} ${{0#$PWD/}} $*" >>"$HOME/done" ;;
+esac
+case "$*" in
+"-m venv"*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+*install*" -r requirements.txt") [ ! -e "$HOME/offline" ] ;;
+"-m uv python install"*)
+    [ -e "$HOME/brought" ] && mkdir -p "$7/cpython/bin" &&
+        cp "$HOME/brought" "$7/cpython/bin/python3.11" ;;
+esac
+"""
+
+
+class Machine:
+    """A home, a clone and a PATH with nothing on it but what environment.sh's commands need."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.clone, self.bin = folder / "home", folder / "a clone", folder / "bin"
+        for place in (self.home, self.clone, self.bin):
+            place.mkdir()
+        for tool in ("sh", "cmp", "cp", "dirname", "mkdir", "rm", "sed"):
+            (self.bin / tool).symlink_to(shutil.which(tool))
+        for file in ("environment.sh", "requirements.txt"):
+            shutil.copy(ROOT / file, self.clone)
+
+    def has(self, command: str, *version: int, without: str = "", at: Path | None = None) -> None:
+        missing = f"{{'{without}': None}}" if without else "{}"
+        file = (at or self.bin) / command
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(FAKE.format(version=version, missing=missing, real=sys.executable))
+        file.chmod(0o755)
+
+    def set_up(self) -> subprocess.CompletedProcess:
+        (self.home / "done").unlink(missing_ok=True)
+        env = {"PATH": str(self.bin), "HOME": str(self.home)}
+        script = self.clone / "environment.sh"
+        return subprocess.run(["sh", script], env=env, capture_output=True, text=True, check=False)
+
+    def done(self) -> str:
+        file = self.home / "done"
+        return file.read_text() if file.exists() else ""
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+def test_python_3_11_is_taken_before_3_10(machine):
+    machine.has("python3.10", 3, 10, 13)
+    machine.has("python3.11", 3, 11, 7)
+    assert machine.set_up().returncode == 0
+    assert machine.done().splitlines() == [
+        f"(3, 11, 7) {machine.bin}/python3.11 -m venv .venv",
+        "(3, 11, 7) .venv/bin/python -m pip install --quiet --require-hashes -r requirements.txt",
+    ]
+
+
+@pytest.mark.parametrize("command", ["python3.11", "python3", "python"])
+def test_a_python_3_10_or_3_11_is_found_under_any_of_its_names(machine, command):
+    machine.has(command, 3, 10, 0)
+    assert machine.set_up().returncode == 0
+
+
+def test_a_shim_of_an_inactive_version_is_passed_over(machine):
+    shim = machine.bin / "python3.11"
+    shim.write_text("#!/bin/sh\necho 'pyenv: python3.11: command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    machine.has("python3.10", 3, 10, 13)
+    result = machine.set_up()
+    assert result.returncode == 0
+    assert "python3.10 -m venv" in machine.done()
+    assert "pyenv" not in result.stderr
+
+
+def test_a_version_that_pyenv_holds_without_a_shim_is_found(machine):
+    machine.has("python3", 3, 13, 0)
+    machine.has("python", 3, 11, 7, at=machine.home / ".pyenv/versions/3.11.7/bin")
+    assert machine.set_up().returncode == 0
+    assert "versions/3.11.7/bin/python -m venv .venv" in machine.done()
+
+
+def test_a_python_without_venv_is_passed_over(machine):
+    machine.has("python3.11", 3, 11, 2, without="ensurepip")
+    machine.has("python3.10", 3, 10, 13)
+    assert machine.set_up().returncode == 0
+    assert "python3.10 -m venv" in machine.done()
+
+
+@pytest.mark.parametrize("version", [(3, 8, 0), (3, 9, 18), (3, 12, 1), (3, 13, 0)])
+def test_from_another_python_uv_brings_3_11(machine, version):
+    machine.has("python3", *version)
+    machine.has("brought", 3, 11, 18, at=machine.home)
+    assert machine.set_up().returncode == 0
+    *_, made, installed = machine.done().splitlines()
+    assert made == "(3, 11, 18) .python/versions/cpython/bin/python3.11 -m venv .venv"
+    assert installed.startswith("(3, 11, 18) .venv/bin/python -m pip install")
+
+
+def test_uv_itself_is_installed_as_the_lock_pins_it(machine):
+    machine.has("python3", 3, 12, 1)
+    machine.set_up()
+    assert "-m pip install --require-hashes -r .python/uv.txt" in machine.done()
+    first, *hashes, origin = (machine.clone / ".python/uv.txt").read_text().splitlines()
+    assert re.fullmatch(r"uv==[\d.]+ \\", first)  # for any Python: without the lock's condition
+    assert all(line.startswith("    --hash=sha256:") for line in hashes)
+    assert not hashes[-1].endswith("\\")
+    assert origin.strip().startswith("# via")
+
+
+def test_where_uv_brings_nothing_the_last_line_says_what_to_install(machine):
+    machine.has("python3", 3, 12, 1)
+    result = machine.set_up()
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == (
+        "environment: no Python 3.11 or 3.10 here, and uv could not bring one "
+        "(.python/log says why): install Python 3.11 with its venv module and run this again"
+    )
+
+
+@pytest.mark.parametrize("python", [None, (3, 7, 16), (2, 7, 18)])
+def test_without_a_usable_python_one_line_says_what_to_install(machine, python):
+    if python:
+        machine.has("python3", *python)
+    result = machine.set_up()
+    assert result.returncode == 1
+    assert result.stderr == (
+        "environment: no usable Python here: install Python 3.11 with its venv module "
+        "(Debian, Ubuntu: apt install python3 python3-venv) and run this again\n"
+    )
+
+
+def test_debian_without_python3_venv_gets_the_same_line(machine):
+    machine.has("python3", 3, 11, 2, without="ensurepip")
+    assert "apt install python3 python3-venv" in machine.set_up().stderr
+
+
+def test_a_second_time_nothing_is_said_or_done(machine):
+    machine.has("python3", 3, 11, 7)
+    machine.set_up()
+    result = machine.set_up()
+    assert (result.returncode, result.stderr, machine.done()) == (0, "", "")
+
+
+def test_an_install_that_was_cut_short_is_done_again(machine):
+    machine.has("python3", 3, 11, 7)
+    (machine.home / "offline").touch()
+    assert machine.set_up().returncode == 1
+    (machine.home / "offline").unlink()
+    assert machine.set_up().returncode == 0
+    assert "-m pip install" in machine.done()
+
+
+def test_a_changed_lock_is_installed(machine):
+    machine.has("python3", 3, 11, 7)
+    machine.set_up()
+    with (machine.clone / "requirements.txt").open("a") as lock:
+        lock.write("# changed\n")
+    machine.set_up()
+    assert "-m pip install" in machine.done()
+
+
+def test_an_environment_whose_python_is_gone_is_made_again(machine):
+    machine.has("python3", 3, 11, 7)
+    machine.set_up()
+    (machine.clone / ".venv/bin/python").unlink()
+    machine.set_up()
+    assert "-m venv .venv" in machine.done()
+
+
+def test_every_line_of_the_lock_is_a_pin_with_hashes():
+    lock = (ROOT / "requirements.txt").read_text()
+    comments = re.compile(r"^ *#.*\n", re.M)
+    assert PIN.sub("", comments.sub("", lock)).strip() == ""
+    assert len(PIN.findall(lock)) > 100
+
+
+def test_the_lock_names_no_index_and_no_place():
+    lock = (ROOT / "requirements.txt").read_text()
+    assert not re.search(r"index-url|find-links|://|file:| @ ", lock)
+
+
+def test_the_lock_pins_everything_that_is_asked_for():
+    asked = re.findall(r"^[a-z0-9-]+", (ROOT / "requirements.in").read_text(), re.M)
+    pinned = set(PIN.findall((ROOT / "requirements.txt").read_text()))
+    assert len(asked) > 20
+    assert set(asked) <= pinned
+
+
+def test_help_comes_first_and_lists_every_target():
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"^make ([a-z]+) +\S", listed, re.M) == TARGETS
+    assert targets == [*TARGETS, "environment"]
+
+
+def test_continuous_integration_runs_make_test():
+    script = ROOT / ".ci/run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text().splitlines()[-1] == "exec make test"
+
+
+def test_pre_commit_needs_no_other_repository():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert {group["repo"] for group in hooks["repos"]} == {"local"}
