@@ -113,7 +113,9 @@ class Pattern:
     """The words of a class as one question to a name."""
 
     def __init__(self, wanted: Class) -> None:
-        self.words = [(word, re.compile(expression(word))) for word in wanted.search]
+        words = [(i, word, re.compile(expression(word))) for i, word in enumerate(wanted.search)]
+        # Patterns that name sets come first: only what they find may be of a brand.
+        self.words = sorted(words, key=lambda entry: ":" not in entry[1])
         self.any = re.compile("|".join(map(expression, wanted.search)))
         self.none = re.compile("|".join(map(expression, wanted.exclude)) or "(?!)")
 
@@ -121,7 +123,7 @@ class Pattern:
         """The first search word that `set:name` holds, unless it holds an excluded one."""
         if not self.any.search(key) or self.none.search(key):
             return None
-        return next((i, word) for i, (word, found) in enumerate(self.words) if found.search(key))
+        return next((i, word) for i, word, found in self.words if found.search(key))
 
 
 def expression(word: str) -> str:
