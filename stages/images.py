@@ -7,11 +7,11 @@ import io
 import numpy as np
 from PIL import Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
 
-# What pictures come as. Pillow's other decoders are rare, old or start other programs.
-FORMATS = ("PNG", "JPEG", "MPO", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
+# What pictures come as (JPEG brings MPO). Pillow's other decoders are rare, old or start programs.
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
 SRGB = ImageCms.createProfile("sRGB")
 # 32-bit pixels (I, F) have no agreed white; LAB and HSV are nothing a picture search finds.
-MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 
 
 class PictureError(Exception):
@@ -63,7 +63,11 @@ def to_srgb(picture: Image.Image) -> Image.Image:
     picture = _eight_bits(picture)
     if picture.mode not in MODES:
         raise PictureError(f"pixels of mode {picture.mode}")
-    alpha = picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
+    alpha = None
+    if picture.has_transparency_data:
+        layered = picture.convert("RGBA")
+        alpha = layered.getchannel("A")
+        picture = picture if picture.mode in ("L", "LA") else layered
     if picture.mode not in ("L", "RGB", "CMYK"):
         picture = picture.convert("L" if picture.mode in ("1", "LA") else "RGB")
     picture = _through(profile, picture)
