@@ -1,0 +1,268 @@
+"""The house's rules, checked by machine: what a stage declares is what it uses, and no more."""
+
+import ast
+import itertools
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import sources, zoo
+
+ROOT = Path(__file__).parents[1]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+OUTPUTS = ("outs", "metrics", "plots")
+
+# What a lookup imports cannot be read from its code: a stage that asks needs the file chosen.
+LOOKUPS = {"stages.zoo": "model", "stages.sources": "source"}
+CHOICES = {"model": zoo.NAMES, "source": sources.NAMES}
+
+LONGEST = {"stages/params.py": 330}  # grows with what can be chosen
+LONG = 250
+
+# Stands for the values it gives, which DVC watches one by one: what it imports to check them (the
+# names of all networks and sources) is not followed.
+PARAMS = "stages.params"
+
+
+def variants(stage: dict) -> list[dict[str, str]]:
+    """Every combination of network, phase and source that a stage may run for."""
+    text, matrix = str(stage), stage.get("matrix", {})
+    choices = {
+        key: CHOICES["model"] if value == "${models}" else value for key, value in matrix.items()
+    }
+    if "${scrape.source}" in text:
+        choices["source"] = CHOICES["source"]
+    return [
+        dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())
+    ]
+
+
+def filled_in(text: str, variant: dict[str, str]) -> str:
+    for key, value in variant.items():
+        place = "scrape.source" if key == "source" else f"item.{key}"
+        text = text.replace(f"${{{place}}}", value)
+    assert "${" not in text, f"{text}: no choices known for this"
+    return text
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(source_file(module).read_text())
+
+
+def source_file(module: str) -> Path | None:
+    path = ROOT.joinpath(*module.split("."))
+    found = [file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()]
+    return found[0] if found else None
+
+
+def executed(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from executed(child)
+
+
+def imported(module: str) -> set[str]:
+    """The project's modules that a module imports, in functions too, and their packages."""
+    names = set()
+    for node in executed(tree(module)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    modules = {name for name in names if name.startswith("stages.") and source_file(name)}
+    return modules | {name.rpartition(".")[0] for name in modules if name.count(".") > 1}
+
+
+def looked_up(module: str) -> set[str]:
+    """The packages whose `lookup` a module calls, as `zoo.lookup` or imported by name."""
+    calls = {ast.unparse(n.func) for n in executed(tree(module)) if isinstance(n, ast.Call)}
+    return {
+        package
+        for package in LOOKUPS
+        if f"{package.rpartition('.')[2]}.lookup" in calls
+        or ("lookup" in calls and package in imported(module))
+    }
+
+
+def needed(stage: str, variant: dict[str, str]) -> set[str]:
+    """The project's files whose code a stage runs."""
+    found, open_ = set(), [f"stages.{stage}"]
+    while open_:
+        module = open_.pop()
+        if module in found:
+            continue
+        found.add(module)
+        if module != PARAMS:
+            open_ += imported(module)
+            open_ += [f"{package}.{variant[LOOKUPS[package]]}" for package in looked_up(module)]
+    with_code = {module for module in found if len(tree(module).body) > 1}
+    return {str(source_file(module).relative_to(ROOT)) for module in with_code}
+
+
+def declared(stage: dict, variant: dict[str, str]) -> set[str]:
+    paths = {filled_in(path, variant) for path in stage.get("deps", [])}
+    return {path for path in paths if path.startswith("stages/") and path.endswith(".py")}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_declares_the_files_it_runs(name):
+    stage = STAGES[name]
+    forgotten, listed, used = set(), set(), set()
+    for variant in variants(stage):
+        one_listed, one_used = declared(stage, variant), needed(name, variant)
+        forgotten |= {as_written(path, variant) for path in one_used - one_listed}
+        # A part that only some networks or sources need is listed for all: dvc.yaml has no `if`.
+        listed |= one_listed
+        used |= one_used
+    assert not forgotten, f"dvc.yaml, deps of {name}: add {sorted(forgotten)}"
+    assert not listed - used, f"dvc.yaml, deps of {name}: remove {sorted(listed - used)}"
+
+
+def as_written(path: str, variant: dict[str, str]) -> str:
+    """A path as it stands in dvc.yaml: the file of the network or source chosen has a place."""
+    for folder, key, place in (
+        ("zoo", "model", "item.model"),
+        ("sources", "source", "scrape.source"),
+    ):
+        if path == f"stages/{folder}/{variant.get(key)}.py":
+            return f"stages/{folder}/${{{place}}}.py"
+    return path
+
+
+@pytest.mark.parametrize("name", [n for n in STAGES if "model" in STAGES[n].get("matrix", {})])
+def test_a_stage_of_a_network_depends_on_no_other_network(name):
+    for variant in variants(STAGES[name]):
+        others = {f"stages/zoo/{n}.py" for n in zoo.NAMES if n != variant["model"]}
+        assert not declared(STAGES[name], variant) & others
+        assert not needed(name, variant) & others
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_declares_the_parameters_it_loads(name):
+    assert set(STAGES[name].get("params", [])) == loaded(f"stages.{name}")
+
+
+def loaded(module: str) -> set[str]:
+    """The sections of params.yaml that a module asks for."""
+    calls = [node for node in ast.walk(tree(module)) if isinstance(node, ast.Call)]
+    loads = [c for c in calls if ast.unparse(c.func) in ("params.load", "load")]
+    return {ast.literal_eval(word) for call in loads for word in call.args}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_is_run_by_its_name(name):
+    words = [f"${{item.{key}}}" for key in STAGES[name].get("matrix", {})]
+    assert STAGES[name]["cmd"] == " ".join(["python -m", f"stages.{name}", *words])
+
+
+def test_every_file_of_stages_has_an_effect_on_some_stage():
+    listed = {
+        filled_in(path, variant)
+        for stage in STAGES.values()
+        for variant in variants(stage)
+        for path in stage.get("deps", [])
+    }
+    assert [f for f in files_of_stages() if has_content(f) and f not in listed] == []
+
+
+def files_of_stages() -> list[str]:
+    return [file for file in tracked() if file.startswith("stages/")]
+
+
+def has_content(file: str) -> bool:
+    """Whether a file is more than a package's docstring."""
+    return not file.endswith(".py") or len(ast.parse((ROOT / file).read_text()).body) > 1
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_no_stage_imports_a_stage(name):
+    others = {f"stages/{other}.py" for other in STAGES if other != name}
+    assert not any(needed(name, variant) & others for variant in variants(STAGES[name]))
+
+
+def test_only_stages_load_parameters():
+    files = [file for file in files_of_stages() if file.endswith(".py")]
+    modules = {file.removesuffix(".py").replace("/", ".") for file in files}
+    importers = {
+        module
+        for module in modules
+        if re.search(r"params import .*\bload\b|params\.load\(", source_text(module))
+    }
+    assert importers <= {f"stages.{name}" for name in STAGES}
+
+
+def source_text(module: str) -> str:
+    return ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text()
+
+
+def test_only_the_known_lookups_import_by_name():
+    known = {f"{package.replace('.', '/')}/__init__.py" for package in LOOKUPS}
+    texts = {file: (ROOT / file).read_text() for file in files_of_stages()}
+    assert {
+        file for file, text in texts.items() if re.search("import_module|__import__", text)
+    } == known
+
+
+def test_dvc_keeps_what_git_ignores_and_git_the_rest():
+    for stage in STAGES.values():
+        for variant in variants(stage):
+            for output in itertools.chain.from_iterable(stage.get(kind, []) for kind in OUTPUTS):
+                path, flags = (
+                    next(iter(output.items())) if isinstance(output, dict) else (output, {})
+                )
+                path = filled_in(path, variant)
+                ignored = git("check-ignore", "--no-index", "--quiet", path).returncode == 0
+                assert ignored == flags.get("cache", True), f"{path}: .gitignore or `cache: false`?"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_main_is_a_table_of_contents(name):
+    functions = [node for node in tree(f"stages.{name}").body if isinstance(node, ast.FunctionDef)]
+    main = next(function for function in functions if function.name == "main")
+    assert main.end_lineno - main.lineno < 25
+
+
+def test_no_file_of_stages_is_long_or_a_bag_of_utilities():
+    lines = {file: len((ROOT / file).read_text().splitlines()) for file in files_of_stages()}
+    assert {f: count for f, count in lines.items() if count > LONGEST.get(f, LONG)} == {}
+    assert not [file for file in lines if re.search(r"util|helper|common|misc", Path(file).name)]
+
+
+def test_no_tracked_file_is_large():
+    sizes = {file: (ROOT / file).stat().st_size for file in tracked()}
+    locks = {"dvc.lock", "requirements.txt"}
+    assert {
+        file: size for file, size in sizes.items() if size > 600_000 and file not in locks
+    } == {}
+
+
+def test_no_tracked_file_names_a_place_of_one_machine():
+    place = re.compile(
+        rb"(?<![\w.:/<~-])/(home|Users|root|work|opt|mnt|media)/\w|\b[A-Z]:\\\\?Users"
+    )
+    assert [file for file in tracked() if place.search((ROOT / file).read_bytes())] == []
+
+
+def test_no_tracked_file_names_a_package_index():
+    index = re.compile(rb"pypi\.org|pythonhosted\.org|registry\.npmjs")
+    assert [file for file in tracked() if index.search((ROOT / file).read_bytes())] == []
+
+
+@cache
+def tracked() -> list[str]:
+    names = git("ls-files", "-z").stdout.split("\0")[:-1]
+    return [name for name in names if (ROOT / name).is_file()]
+
+
+def git(*words: str) -> subprocess.CompletedProcess:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
