@@ -65,7 +65,7 @@ def convert_all(found: dict[str, str], rgb: Rgb) -> list[dict]:
     """A row for every picture found, in the same order, made on all cores."""
     rows = {}
     with tqdm(total=len(found), desc="to_rgb", unit="picture", disable=None) as bar:
-        for raw, row in _on_all_cores(partial(convert, rgb=rgb), found):
+        for raw, row in on_all_cores(partial(convert, rgb=rgb), found):
             rows[raw] = row
             bar.update()
     if rows.keys() != found.keys():
@@ -126,18 +126,21 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _on_all_cores(work: Callable, found: dict[str, str]) -> Iterator[tuple[str, dict]]:
+def on_all_cores(
+    work: Callable, found: dict[str, str], seconds: float = CPU_SECONDS
+) -> Iterator[tuple[str, dict]]:
     """Pairs of file and row, as they come.
 
     A picture that kills its process takes the pictures beside it along: what is missing of its
     batch is done again, each in a process of its own, and what kills that too is rejected.
     """
+    work = partial(_limited, work, seconds)
     pool = _pool()
     try:
         for start in range(0, len(found), BATCH):
             left = dict(list(found.items())[start : start + BATCH])
             try:
-                jobs = {pool.submit(_limited, work, *pair): pair[0] for pair in left.items()}
+                jobs = {pool.submit(work, *pair): pair[0] for pair in left.items()}
                 for job in as_completed(jobs):
                     row = job.result()
                     del left[jobs[job]]
@@ -145,7 +148,7 @@ def _on_all_cores(work: Callable, found: dict[str, str]) -> Iterator[tuple[str, 
             except BrokenProcessPool:
                 pool = _pool()
                 for pair in left.items():
-                    yield pair[0], _alone(work, *pair)
+                    yield pair[0], _alone(work, *pair) or _crashed(pair[0], seconds)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -156,14 +159,19 @@ def _pool(workers: int | None = None) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers, spawn, initializer=_start_worker)
 
 
-def _alone(work: Callable, raw: str, file: str) -> dict:
+def _alone(work: Callable, raw: str, file: str) -> dict | None:
     with _pool(1) as pool:
         try:
-            return pool.submit(_limited, work, raw, file).result()
+            return pool.submit(work, raw, file).result()
         except BrokenProcessPool:
-            reason = f"its decoder crashed or took more than {CPU_SECONDS} s"
-            row = {"class": Path(raw).parent.name, "raw": raw}
-            return BLANK | row | {"status": "rejected", "reason": reason}
+            return None
+
+
+def _crashed(raw: str, seconds: float) -> dict:
+    reason = f"its decoder crashed or took more than {seconds} s"
+    return BLANK | {
+        **{"class": Path(raw).parent.name, "raw": raw, "status": "rejected", "reason": reason}
+    }
 
 
 def _start_worker() -> None:
@@ -171,10 +179,10 @@ def _start_worker() -> None:
     warnings.simplefilter("ignore")  # what Pillow says of odd files is in the manifest
 
 
-def _limited(work: Callable, raw: str, file: str) -> dict:
+def _limited(work: Callable, seconds: float, raw: str, file: str) -> dict:
     """Do one picture, or die by the signal that CPU time beyond the limit sends."""
     if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         return work(raw, file)
     finally:
