@@ -13,7 +13,7 @@ from stages.determinism import make_reproducible
 from stages.errors import run
 from stages.tables import write_json, write_table
 
-BATCH = 64
+BATCH = 32
 HEADLINE = ("accuracy", "log_loss", "macro_f1")
 SCORE_COLUMNS = ("split", "class", "support", "precision", "recall", "f1")
 

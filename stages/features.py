@@ -17,12 +17,12 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from stages import datasets, models, zoo
+from stages import datasets, models
 from stages.determinism import make_reproducible
 from stages.errors import run
 from stages.params import load
 
-BATCH = 64  # views that go through the backbone together
+BATCH = 32  # views that go through the backbone together: larger ones leave the caches
 
 Prepare = Callable[[np.ndarray], np.ndarray]  # rows (n,) → uint8 (n, views, size, size, 3)
 Forward = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # → activations, features
@@ -51,8 +51,7 @@ def both_outputs(name: str, backbone: keras.Model, blocks: object) -> Forward:
     whole = cut is backbone.input
     network = keras.Model(backbone.input, [cut, backbone.output])
 
-    # On a CPU, XLA makes a ViT a third faster and a CNN slower: docs/decisions.md.
-    @tf.function(jit_compile=zoo.lookup(name).ENTRY.family == "vit")
+    @tf.function
     def outputs(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         activations, features = network(tf.cast(pixels, tf.float32) / 127.5 - 1, training=False)
         return pixels if whole else tf.cast(activations, tf.float16), features
