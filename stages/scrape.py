@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ COLUMNS = [
 def main() -> None:
     params = load("classes", "scrape")
     refuse_own_output(params.scrape.folder)
-    shutil.rmtree(RAW, ignore_errors=True)  # DVC did it already; by hand, a rest would stay
+    empty(RAW)
 
     pictures = lookup(params.scrape.source).pictures(params.classes, params.scrape)
     found = [save(picture) for picture in pictures]
@@ -42,6 +43,12 @@ def main() -> None:
 def refuse_own_output(folder: str) -> None:
     if folder and Path(folder).resolve().is_relative_to(RAW.resolve()):
         raise StudyError(f"scrape.folder is {folder}, which this stage empties: move it elsewhere")
+
+
+def empty(folder: Path) -> None:
+    """Remove an earlier run's pictures, as DVC does: started by hand, they would stay."""
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def save(picture: Picture) -> dict:
@@ -73,8 +80,10 @@ def save(picture: Picture) -> dict:
 def size_and_format(data: bytes) -> tuple[int | str, int | str, str]:
     """What the file's head says; empty where it is no picture, which `to_rgb` will say."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return *image.size, image.format
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sizes: nothing is decoded here
+            with Image.open(io.BytesIO(data)) as image:
+                return *image.size, image.format
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
         return "", "", ""
 
@@ -114,7 +123,8 @@ def require_every_class(counts: dict, source: str) -> None:
     for name, count in counts["classes"].items():
         if not count["kept"]:
             raise StudyError(
-                f"class {name} has no pictures from source {source}: "
+                f"class {name} has no pictures of its own from source {source} "
+                f"(found {count['found']}, of them in two classes {count['in_two_classes']}): "
                 f"add search words in classes.{name} of params.yaml, or take away excluded ones"
             )
 

@@ -45,8 +45,9 @@ class _Worker:
     def worker_exec(self, **kwargs: object) -> None:
         try:
             self.work(**kwargs)
-        except BaseException as error:
+        except BaseException as error:  # raised again by `crawl`
             self.signal.set(error=self.signal.get("error") or error)
+            self.drain()
 
     def tasks(self) -> Iterator[object]:
         """Tasks of the queue. After an error they are thrown away: no one waits for room."""
@@ -54,12 +55,19 @@ class _Worker:
             if self.signal.get("error") is None:
                 yield task
 
+    def drain(self) -> None:
+        for _ in self.tasks():
+            pass
+
 
 class Feeder(_Worker, icrawler.Feeder):
     """Subclasses offer `feed(**kwargs)`, which puts pages (any value) through `self.output`."""
 
     def work(self, **kwargs: object) -> None:
         self.feed(**kwargs)
+
+    def drain(self) -> None:
+        """Nothing: it reads no queue."""
 
 
 class Parser(_Worker, icrawler.Parser):

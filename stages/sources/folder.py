@@ -27,7 +27,7 @@ def pictures(classes: Mapping[str, Class], settings: Scrape) -> Iterator[Picture
                 query="",
                 image_url=f"folder:{class_name}/{path.name}",
                 page_url="",
-                title=path.stem,
+                title="",
                 author="",
                 licence="",
                 licence_url="",
@@ -41,7 +41,7 @@ def _image_files(root: Path, class_name: str) -> list[Path]:
         raise StudyError(
             f"{root} has no folder {class_name}: scrape.folder needs one for every class"
         )
-    Image.init()
+    Image.init()  # else Pillow knows the suffixes of its five common formats only
     files = [
         path
         for path in sorted(folder.iterdir())
@@ -49,6 +49,8 @@ def _image_files(root: Path, class_name: str) -> list[Path]:
         and not path.name.startswith(".")
         and path.is_file()
     ]
+    if not files:
+        raise StudyError(f"{folder} has no image files: class {class_name} needs some")
     for path in files:
         if not path.resolve().is_relative_to(root.resolve()):
             raise StudyError(f"{path} is a link to a file outside {root}: copy the file there")

@@ -7,22 +7,20 @@ An image search that needs no network: a class's search words are looked up in t
 from __future__ import annotations
 
 import json
-import os
 import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from fnmatch import translate
-from multiprocessing import get_context
 from pathlib import Path
 
 from stages import fetch
 from stages.errors import StudyError
 from stages.params import Class, Scrape
 from stages.sources import RESERVE, Picture, crawl
-from stages.sources.iconify_svg import Svg, draw, icon_svg
+from stages.sources.iconify_svg import Svg, draw, drawers, icon_svg
 
 REQUIREMENT = "@iconify/json@2.2.535"
 INTEGRITY = (
@@ -67,8 +65,9 @@ def pictures(classes: Mapping[str, Class], settings: Scrape) -> Iterator[Picture
             extra_parser_args={"chosen": chosen},
             extra_downloader_args={"chosen": chosen, "pool": pool, "size": settings.size},
         )
-        for class_name, icon, data in crawler.crawl(names=list(classes)):
-            yield picture(class_name, icon, data, sets[icon.set_name])
+        drawn = crawler.crawl(names=list(classes))
+    for class_name, icon, data in drawn:
+        yield picture(class_name, icon, data, sets[icon.set_name])
 
 
 # ---- the search -------------------------------------------------------------------------------
@@ -161,16 +160,20 @@ def best_first(icons: Iterable[Icon], sets: Mapping[str, dict]) -> list[Icon]:
     turns: Counter = Counter()
     seen: set = set()
     placed = []
-    for icon in sorted(icons, key=_own_order):
+    for icon in sorted(icons, key=lambda icon: (_colourless(icon, sets), *_own_order(icon))):
         motif = (icon.set_name, *(w for w in icon.name.split("-") if w not in STYLES))
         again = motif in seen
-        colourless = not sets[icon.set_name].get("palette")
+        colourless = _colourless(icon, sets)
         if icon.svg in seen or (colourless and turns[icon.set_name] >= PER_SET):
             continue
         seen |= {motif, icon.svg}
         turns[icon.set_name] += 1
         placed.append(((colourless, again, turns[icon.set_name], icon.set_name), icon))
     return [icon for _, icon in sorted(placed, key=lambda pair: pair[0])]
+
+
+def _colourless(icon: Icon, sets: Mapping[str, dict]) -> bool:
+    return not sets[icon.set_name].get("palette")
 
 
 def _own_order(icon: Icon) -> tuple:
@@ -211,17 +214,15 @@ class Drawings(crawl.Downloader):
 
     def download(self, task: dict) -> None:
         icon = self.chosen[task["class"]][task["key"][1]]
-        data = self.pool.submit(draw, icon.svg, self.size).result()
+        try:
+            data = self.pool.submit(draw, icon.svg, self.size).result()
+        except ValueError as error:
+            name = f"{icon.set_name}:{icon.name}"
+            raise StudyError(
+                f"icon {name} cannot be drawn ({error}): "
+                f'add "{name}" to classes.{task["class"]}.exclude'
+            ) from None
         self.storage.write(tuple(task["key"]), (task["class"], icon, data))
-
-
-def drawers(drawings: int) -> Executor:
-    """resvg holds Python's lock while it draws: processes, where there is work for several."""
-    processes = min(os.cpu_count() or 1, drawings // 50)
-    if processes < 2:
-        return ThreadPoolExecutor(1)
-    # Spawned: a fork would copy the locks that icrawler's threads hold at that moment.
-    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
 
 
 def picture(class_name: str, icon: Icon, data: bytes, about: dict) -> Picture:

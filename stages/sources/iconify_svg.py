@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import resvg_py
 
@@ -59,12 +63,26 @@ def icon_svg(icon_set: dict, name: str) -> Svg | None:
 
 def draw(svg: Svg, size: int) -> bytes:
     """RGBA PNG whose longer side has `size` pixels; the same bytes on every machine."""
-    scale = size / max(svg.width, svg.height)
+    wide = svg.width >= svg.height
     return resvg_py.svg_to_bytes(
         svg_string=svg.text,
-        width=max(1, round(svg.width * scale)),
-        height=max(1, round(svg.height * scale)),
+        width=size if wide else None,  # resvg finds the other side
+        height=None if wide else size,
         skip_system_fonts=True,  # what is written in an icon would depend on the machine
+    )
+
+
+def drawers(drawings: int) -> Executor:
+    """resvg holds Python's lock while it draws: processes, where there is work for several."""
+    processes = min(os.cpu_count() or 1, drawings // 50)
+    if processes < 2:
+        return ThreadPoolExecutor(1)
+    # Spawned: a fork would copy the locks that icrawler's threads hold at that moment.
+    return ProcessPoolExecutor(
+        processes,
+        mp_context=get_context("spawn"),
+        initializer=signal.signal,  # Ctrl-C is for the stage to tell, not for each process
+        initargs=(signal.SIGINT, signal.SIG_IGN),
     )
 
 

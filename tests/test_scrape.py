@@ -1,0 +1,220 @@
+"""Stage 1 as a whole, from a folder of pictures; and what it does with repeats."""
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from stages import scrape, sources
+from stages.errors import StudyError
+from stages.params import Class, Scrape
+from stages.sources import folder
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty project whose pictures lie in `album`, with two classes."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["classes"] = {name: {"search": [name], "exclude": []} for name in ("Cat", "Dog")}
+    params["scrape"] = {"source": "folder", "folder": "album", "per_class": 3, "size": 64}
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    return tmp_path
+
+
+def draw(path, colour, size=(8, 6)):
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
+def two_each():
+    for name, colour in (("Cat", "orange"), ("Dog", "brown")):
+        draw(f"album/{name}/a.png", colour)
+        draw(f"album/{name}/b.jpg", colour, (20, 10))
+
+
+def manifest():
+    with open("data/raw/manifest.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def everything():
+    files = [p for place in ("data", "reports") for p in Path(place).rglob("*") if p.is_file()]
+    return {str(path): path.read_bytes() for path in files}
+
+
+def test_every_picture_has_a_row_and_its_own_bytes(project):
+    two_each()
+    scrape.main()
+    rows = manifest()
+    assert [row["file"] for row in rows] == ["Cat/a.png", "Cat/b.jpg", "Dog/a.png", "Dog/b.jpg"]
+    for row in rows:
+        data = Path("data/raw", row["file"]).read_bytes()
+        assert data == Path("album", row["file"]).read_bytes()
+        assert row["sha256"] == hashlib.sha256(data).hexdigest()
+        assert int(row["bytes"]) == len(data)
+    assert (rows[1]["width"], rows[1]["height"], rows[1]["format"]) == ("20", "10", "JPEG")
+    assert (rows[1]["class"], rows[1]["source"]) == ("Cat", "folder")
+    assert rows[1]["image_url"] == "folder:Cat/b.jpg"
+    assert list(rows[0]) == scrape.COLUMNS
+
+
+def test_a_second_run_gives_the_same_bytes(project):
+    two_each()
+    scrape.main()
+    before = everything()
+    scrape.main()
+    assert everything() == before
+    assert str(project) not in b"".join(before.values()).decode("latin-1")
+
+
+def test_pictures_of_an_earlier_run_do_not_stay(project):
+    two_each()
+    draw("data/raw/Cat/old.png", "red")
+    scrape.main()
+    assert sorted(p.name for p in Path("data/raw/Cat").iterdir()) == ["a.png", "b.jpg"]
+
+
+def test_no_more_than_per_class_are_kept(project):
+    two_each()
+    for i in range(5):
+        draw(f"album/Cat/c{i}.png", (i, i, i))
+    scrape.main()
+    files = [row["file"] for row in manifest() if row["class"] == "Cat"]
+    assert files == ["Cat/a.png", "Cat/b.jpg", "Cat/c0.png"]
+    assert sorted(p.name for p in Path("data/raw/Cat").iterdir()) == ["a.png", "b.jpg", "c0.png"]
+    counts = json.loads(Path("reports/scrape.json").read_text())
+    assert counts["classes"]["Cat"] == {
+        "asked": 3,
+        "found": 7,
+        "repeated": 0,
+        "in_two_classes": 0,
+        "kept": 3,
+    }
+    assert counts["total"] == {
+        "asked": 6,
+        "found": 9,
+        "repeated": 0,
+        "in_two_classes": 0,
+        "kept": 5,
+    }
+
+
+def test_a_repeated_picture_is_kept_once_and_makes_room_for_the_next(project):
+    two_each()
+    draw("album/Cat/a2.png", "red")
+    draw("album/Cat/a3.png", "red")
+    draw("album/Cat/c.png", "blue")
+    scrape.main()
+    files = [row["file"] for row in manifest() if row["class"] == "Cat"]
+    assert files == ["Cat/a.png", "Cat/a2.png", "Cat/b.jpg"]
+    counts = json.loads(Path("reports/scrape.json").read_text())
+    assert counts["classes"]["Cat"]["repeated"] == 1
+
+
+def test_a_picture_of_two_classes_is_dropped_from_both(project):
+    two_each()
+    draw("album/Cat/both.png", "red")
+    draw("album/Dog/too.png", "red")
+    scrape.main()
+    assert [row["file"] for row in manifest()] == [
+        "Cat/a.png",
+        "Cat/b.jpg",
+        "Dog/a.png",
+        "Dog/b.jpg",
+    ]
+    assert not Path("data/raw/Dog/too.png").exists()
+    counts = json.loads(Path("reports/scrape.json").read_text())
+    assert counts["total"]["in_two_classes"] == 2
+
+
+def test_a_class_without_pictures_of_its_own_is_named_with_a_remedy(project):
+    draw("album/Cat/a.png", "red")
+    draw("album/Dog/a.png", "red")
+    with pytest.raises(StudyError, match=r"class Cat has no pictures .*in classes\.Cat of params"):
+        scrape.main()
+
+
+def test_what_is_no_picture_is_kept_for_the_next_stage_to_reject(project):
+    two_each()
+    Path("album/Dog/broken.png").write_bytes(b"not a picture")
+    scrape.main()
+    row = next(row for row in manifest() if row["file"] == "Dog/broken.png")
+    assert (row["width"], row["height"], row["format"]) == ("", "", "")
+
+
+def test_the_attribution_counts_pictures_by_set_and_licence():
+    fields = {"title": "A | B", "author": "Ann", "page_url": "https://example.org/a"}
+    fields |= {"licence": "CC-BY-4.0", "licence_url": "https://example.org/by"}
+    empty = dict.fromkeys(fields, "")
+    lines = scrape.attribution([fields, empty, fields]).splitlines()
+    assert lines[4:] == [
+        "|  | unknown | unknown | 1 |",
+        "| A \\| B | [Ann](<https://example.org/a>) | [CC-BY-4.0](<https://example.org/by>) | 2 |",
+    ]
+
+
+def test_a_folder_that_the_stage_empties_is_refused(project):
+    draw("data/raw/Cat/a.png", "red")
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["scrape"]["folder"] = "data/raw"
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(StudyError, match=r"scrape\.folder is data/raw, which this stage empties"):
+        scrape.main()
+    assert Path("data/raw/Cat/a.png").exists()
+
+
+# ---- the folder -------------------------------------------------------------------------------
+
+
+def names(class_name="Cat", per_class=100):
+    settings = Scrape(source="folder", folder="album", per_class=per_class, size=64)
+    wanted = {class_name: Class(search=["cat"])}
+    return [picture.name for picture in folder.pictures(wanted, settings)]
+
+
+def test_hidden_files_other_files_and_folders_are_left_out(project):
+    for name in ("b.PNG", "a.webp", ".hidden.png"):
+        draw(f"album/Cat/{name}", "red")
+    Path("album/Cat/notes.txt").write_text("no picture")
+    Path("album/Cat/folder.png").mkdir()
+    assert names() == ["a.webp", "b.PNG"]
+
+
+def test_odd_names_become_plain_ones_and_stay_different(project):
+    for name in ("my cat (1).png", "my cat [1].png", "MY-CAT-1-.png"):
+        draw(f"album/Cat/{name}", "red")
+    assert names() == ["MY-CAT-1-.png", "my-cat-1--2.png", "my-cat-1--3.png"]
+
+
+def test_a_folder_gives_no_more_than_asked_and_the_reserve(project):
+    for i in range(30):
+        draw(f"album/Cat/{i:02}.png", "red")
+    assert names(per_class=2) == [f"{i:02}.png" for i in range(2 + sources.RESERVE)]
+
+
+def test_a_link_to_elsewhere_is_refused_and_one_inside_is_not(project):
+    draw("album/Cat/a.png", "red")
+    Path("album/Cat/b.png").symlink_to("a.png")
+    assert names() == ["a.png", "b.png"]
+    draw("elsewhere/c.png", "red")
+    Path("album/Cat/c.png").symlink_to(project / "elsewhere/c.png")
+    with pytest.raises(StudyError, match=r"c\.png is a link to a file outside album"):
+        names()
+
+
+def test_a_missing_and_an_empty_class_folder_are_named(project):
+    draw("album/Cat/a.png", "red")
+    with pytest.raises(StudyError, match="album has no folder Dog"):
+        names("Dog")
+    Path("album/Dog").mkdir()
+    with pytest.raises(StudyError, match=r"album.Dog has no image files"):
+        names("Dog")
