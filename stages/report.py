@@ -26,8 +26,8 @@ def main() -> None:
     params = load("models")
     runs = read_runs(params.models)
     write_table("reports/leaderboard.csv", LEADERBOARD, leaderboard(runs))
-    write_rows("reports/plots/curves.csv", curve_rows(runs))
-    write_rows("reports/plots/splits.csv", split_rows(runs))
+    for metric in CURVES:
+        write_rows(f"reports/plots/{metric}.csv", curve_rows(runs, metric))
     write_rows("reports/plots/confusion.csv", confusion_rows(runs))
     write_rows("reports/plots/classes.csv", class_rows(runs))
     made = {name: figures.figure(name, runs) for name in figures.NAMES}
@@ -46,23 +46,12 @@ def leaderboard(runs: Sequence[Run]) -> Iterator[dict]:
             yield row | {name: scores[name] for name in SCORES}
 
 
-def curve_rows(runs: Sequence[Run]) -> Iterator[dict]:
-    """A row per run, kind of pictures and epoch: the learning curves of `dvc plots`."""
+def curve_rows(runs: Sequence[Run], metric: str) -> Iterator[dict]:
+    """A row per run, kind of pictures and epoch: one learning curve of each for `dvc plots`."""
     for run in runs:
         for pictures in WATCHED:
-            values = zip(*(run.curves[pictures, metric] for metric in CURVES), strict=True)
-            for epoch, (accuracy, loss) in enumerate(values, start=1):
-                row = {"pictures": pictures, "epoch": epoch, "accuracy": accuracy, "loss": loss}
-                yield names(run) | row
-
-
-def split_rows(runs: Sequence[Run]) -> Iterator[dict]:
-    """A row per run and split: its headline figures for `dvc plots`."""
-    for run in runs:
-        for split in SPLITS:
-            scores = summary(run.predictions.of(split))
-            kept = ("accuracy", "log_loss", "macro_f1")
-            yield names(run) | {"split": split} | {name: f"{scores[name]:.4f}" for name in kept}
+            for epoch, value in enumerate(run.curves[pictures, metric], start=1):
+                yield names(run) | {"pictures": pictures, "epoch": epoch, metric: value}
 
 
 def confusion_rows(runs: Sequence[Run]) -> Iterator[dict]:
