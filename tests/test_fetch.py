@@ -97,7 +97,7 @@ def registry(monkeypatch, tmp_path):
     integrity = "sha512-" + base64.b64encode(hashlib.sha512(data).digest()).decode()
 
     class Registry(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802, the name http.server calls
+        def do_GET(self):
             if self.path.endswith(".tgz"):
                 body = data
             elif self.path.lower() == "/@toy%2ficons":
