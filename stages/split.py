@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +26,10 @@ NAMES = ("train", "validation", "test")
 COLUMNS = ("file", "class", "group", "split")
 FOLDS = 20  # StratifiedGroupKFold balances badly with fewer, and takes longer with more
 DEALS = 10_000
+STYLE = re.compile(  # words of an icon's name that say how it is drawn, not what
+    r"\d\d|alt|bold|broken|colou?r(ed)?|dark|duotone|fill(ed)?|flat|light|line(ar)?|outlined?|"
+    r"regular|rounded|sharp|solid|thin|twotone"
+)
 
 
 def main() -> None:
@@ -32,8 +37,9 @@ def main() -> None:
     kept = [row for row in read_table(RGB / "manifest.csv") if row["status"] == "kept"]
     kept.sort(key=lambda row: row["file"])
     classes = np.array([row["class"] for row in kept])
+    motifs = np.array([motif(row) for row in kept])
     hashes = perceptual_hashes([row["file"] for row in kept])
-    groups, cross_class_pairs = near_duplicates(hashes, classes, params.split.max_distance)
+    groups, cross_class_pairs = near_duplicates(hashes, classes, motifs, params.split.max_distance)
     require_groups(classes, groups)
     splits = assign(classes, groups, params.split, params.seed)
     rows = [
@@ -47,6 +53,16 @@ def main() -> None:
     write_json("reports/split.json", summary(rows, cross_class_pairs))
 
 
+def motif(row: dict[str, str]) -> str:
+    """The same text for one vendor's drawings of one thing in one class, else the file's own name.
+
+    Hashes miss many of them: a set and its flat or older style differ in shades and outlines.
+    """
+    icon = re.fullmatch(r"iconify:([a-z0-9]+)[a-z0-9-]*/(.+)", row["image_url"])
+    words = [word for word in icon[2].split("-") if not STYLE.fullmatch(word)] if icon else []
+    return f"{row['class']}:{icon[1]}:{'-'.join(words)}" if words else row["file"]
+
+
 def perceptual_hashes(files: list[str]) -> np.ndarray:
     """uint64 (n, 2): the 64-bit pHash of each picture and of its mirror image."""
     # Threads, as reading and scaling pictures happens outside of Python's lock.
@@ -57,15 +73,16 @@ def perceptual_hashes(files: list[str]) -> np.ndarray:
 
 
 def near_duplicates(
-    hashes: np.ndarray, classes: np.ndarray, max_distance: int
+    hashes: np.ndarray, classes: np.ndarray, motifs: np.ndarray, max_distance: int
 ) -> tuple[np.ndarray, int]:
     """A group number for each picture, and how many near pairs are of two classes.
 
     Two pictures are near where their hashes, or one's and the mirrored other's, differ in at most
-    `max_distance` bits; a group is what is connected through near pairs, whatever the classes.
-    Groups are numbered from 0 in the order of their first pictures.
+    `max_distance` bits; a group is what is connected through near pairs, whatever the classes,
+    and through equal motifs. Groups are numbered from 0 in the order of their
+    first pictures.
     """
-    labels = np.arange(len(hashes))
+    labels = np.unique(motifs, return_inverse=True)[1]
     crossing = 0
     for first, second in _near_pairs(hashes, max_distance):
         crossing += int(np.count_nonzero(classes[first] != classes[second]))
@@ -82,22 +99,18 @@ def assign(classes: np.ndarray, groups: np.ndarray, ratios: Split, seed: int) ->
 
     The pictures are cut into equal folds of whole groups, each with the mix of classes of the
     whole as far as groups allow, and the folds are dealt out by the ratios: of many random deals
-    the one that is fairest to each class. The shares of a class are as near to the ratios as
-    whole groups and folds allow; they are not promised, but reported.
+    the one that is fairest to each class. Promised is that a class with three groups of its own
+    or more is in every split; how near its shares are to the ratios is up to the size of its
+    groups and of folds, and reported.
     """
-    names, class_numbers, sizes = np.unique(classes, return_inverse=True, return_counts=True)
-    shares = _folds(ratios, max(sizes))
-    count = sum(shares)
-    folds = np.zeros(len(classes), int)
-    cutter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # A class smaller than the number of folds is no trouble: folds are put together again.
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        for number, (_, chosen) in enumerate(cutter.split(folds, class_numbers, groups)):
-            folds[chosen] = number
-    in_fold = np.zeros((count, len(names)))
-    np.add.at(in_fold, (folds, class_numbers), 1)
-    return np.array(NAMES)[_fairest_deal(in_fold, shares, ratios, seed)[folds]]
+    names, numbers, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    shares = _folds(ratios, most=min(max(sizes), len(set(groups.tolist()))))
+    folds = _cut(numbers, groups, sum(shares), seed)
+    in_fold = np.zeros((sum(shares), len(names)))
+    np.add.at(in_fold, (folds, numbers), 1)
+    splits = _fairest_deal(in_fold, shares, ratios, seed)[folds]
+    _fill_gaps(splits, numbers, groups)
+    return np.array(NAMES)[splits]
 
 
 def per_class(rows: list[dict]) -> list[dict]:
@@ -188,6 +201,18 @@ def _folds(ratios: Split, most: int) -> tuple[int, int, int]:
     return shares(min(range(3, max(3, min(most, 100)) + 1), key=misfit))
 
 
+def _cut(numbers: np.ndarray, groups: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """The fold of each picture, by its class's number and its group."""
+    folds = np.zeros(len(numbers), int)
+    cutter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # A class smaller than the number of folds is no trouble: folds are put together again.
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        for fold, (_, chosen) in enumerate(cutter.split(folds, numbers, groups)):
+            folds[chosen] = fold
+    return folds
+
+
 def _fairest_deal(
     in_fold: np.ndarray, shares: tuple[int, int, int], ratios: Split, seed: int
 ) -> np.ndarray:
@@ -200,6 +225,20 @@ def _fairest_deal(
         unfair += 1e6 * np.count_nonzero(counts == 0, axis=1)
         unfair += ((counts / in_fold.sum(0) / ratio - 1) ** 2).sum(1)
     return deals[np.argmin(unfair)]
+
+
+def _fill_gaps(splits: np.ndarray, numbers: np.ndarray, groups: np.ndarray) -> None:
+    """Move a class's smallest group to where it is missing, from where it has most groups.
+
+    Small classes need it: no deal helps where each fold lacks one of them.
+    """
+    for number in range(max(numbers) + 1):
+        for split in range(len(NAMES)):
+            held = [np.unique(groups[(numbers == number) & (splits == s)]) for s in range(3)]
+            if not len(held[split]):
+                most = max(held, key=len)
+                smallest = min(most, key=lambda group: np.count_nonzero(groups == group))
+                splits[groups == smallest] = split
 
 
 if __name__ == "__main__":

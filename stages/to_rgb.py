@@ -24,7 +24,7 @@ from stages.tables import read_table, write_json, write_table
 RAW, RGB = Path("data/raw"), Path("data/rgb")
 COLUMNS = (
     *("file", "class", "raw", "status", "reason"),
-    *("mode", "format", "width", "height", "sha256"),  # of the file as it came
+    *("mode", "format", "width", "height", "sha256", "image_url"),  # of the file as it came
 )
 BLANK = dict.fromkeys(COLUMNS, "")
 BATCH = 256
@@ -37,7 +37,8 @@ def main() -> None:
     found = find(manifest)
     # Not only for tidiness: these may be links into DVC's cache, and writing through one spoils it.
     shutil.rmtree(RGB, ignore_errors=True)
-    rows = convert_all(found, rgb)
+    urls = {row["file"]: row["image_url"] for row in manifest}
+    rows = [row | {"image_url": urls.get(row["raw"], "")} for row in convert_all(found, rgb)]
     require_every_class(rows, manifest)
     write_table(RGB / "manifest.csv", COLUMNS, rows)
     write_json("reports/to_rgb.json", summary(rows))

@@ -29,14 +29,23 @@ def drawing(number: int) -> Image.Image:
     return picture
 
 
-def put(study, pictures: dict[str, Image.Image], rejected: tuple[str, ...] = ()) -> None:
+def put(
+    study,
+    pictures: dict[str, Image.Image],
+    rejected: tuple[str, ...] = (),
+    urls: dict | None = None,
+) -> None:
     for file, picture in pictures.items():
         path = study / "data/rgb" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
     listed = [*((file, "kept") for file in pictures), *(("", "rejected") for _ in rejected)]
-    rows = [{"file": f, "class": f.split("/")[0], "status": status} for f, status in listed]
-    write_table(study / "data/rgb/manifest.csv", ("file", "class", "status"), rows)
+    rows = [
+        {"file": f, "class": f.split("/")[0], "status": s, "image_url": (urls or {}).get(f, "")}
+        for f, s in listed
+    ]
+    columns = ("file", "class", "status", "image_url")
+    write_table(study / "data/rgb/manifest.csv", columns, rows)
 
 
 def study_of(classes: dict[str, int]) -> dict[str, Image.Image]:
@@ -82,6 +91,25 @@ def test_near_duplicates_stay_together_also_mirrored_and_across_classes(study):
     summary = json.loads((study / "reports/split.json").read_text())
     assert summary["largest_group"] == 5
     assert summary["cross_class_pairs"] == 4
+
+
+def test_one_vendors_drawings_of_one_thing_stay_together(study):
+    pictures = study_of({"Cat": 20, "Dog": 20})
+    urls = {
+        "Cat/001.png": "iconify:fluent-emoji/crying-cat",
+        "Cat/004.png": "iconify:fluent-emoji-flat/crying-cat",
+        "Cat/009.png": "iconify:fluent/crying-cat-24-filled",
+        "Cat/010.png": "iconify:noto/crying-cat",
+        "Cat/011.png": "iconify:fluent-emoji/cat",
+        "Dog/003.png": "iconify:fluent-emoji/crying-cat",
+        "Dog/004.png": "https://example.org/a.png",
+        "Dog/005.png": "https://example.org/a.png",
+    }
+    put(study, pictures, urls=urls)
+    split.main()
+    group = {file: row["group"] for file, row in splits().items()}
+    assert group["Cat/001.png"] == group["Cat/004.png"] == group["Cat/009.png"]
+    assert len(set(group.values())) == len(group) - 2
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(study):
@@ -157,7 +185,7 @@ def test_groups_are_those_of_every_pair_compared(seed, count, most):
         off = np.bitwise_or.reduce(np.uint64(1) << random.integers(0, 64, 5).astype(np.uint64))
         hashes[i] = copy ^ off
     classes = np.array(list("AB" * count))[:count]
-    groups, _ = split.near_duplicates(hashes, classes, most)
+    groups, _ = split.near_duplicates(hashes, classes, np.arange(count), most)
     members = defaultdict(set)
     for i, group in enumerate(groups):
         members[group].add(i)
@@ -167,7 +195,8 @@ def test_groups_are_those_of_every_pair_compared(seed, count, most):
 
 def test_blocks_of_rows_are_put_together(monkeypatch):
     hashes = np.repeat(np.random.default_rng([2, 0]).integers(0, 2**64, (700, 2), np.uint64), 2, 0)
-    groups, crossing = split.near_duplicates(hashes, np.array(["A", "B"] * 700), 6)
+    classes = np.array(["A", "B"] * 700)
+    groups, crossing = split.near_duplicates(hashes, classes, np.arange(1400), 6)
     assert groups.tolist() == [i // 2 for i in range(1400)]
     assert crossing == 700
 
@@ -190,13 +219,13 @@ def test_the_studys_classes_are_shared_out_70_15_15():
             assert abs(counts["test"] - 0.15 * pictures) <= 1, name
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_no_group_is_ever_cut_and_no_class_with_enough_groups_is_missing(data):
     count = data.draw(st.integers(2, 5))
     classes, groups = [], []
     for name in "ABCDE"[:count]:
-        for _ in range(data.draw(st.integers(6, 30))):
+        for _ in range(data.draw(st.integers(3, 30))):
             members = data.draw(st.integers(1, 2))
             classes += [name] * members
             groups += [len(set(groups))] * members

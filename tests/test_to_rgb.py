@@ -44,6 +44,7 @@ def test_half_transparent_red_on_white_becomes_a_pink_file_and_a_row(study, list
     assert rows()["Cat/a.png"] == {
         **{"file": "Cat/a.png", "class": "Cat", "raw": "Cat/a.png", "status": "kept", "reason": ""},
         **{"mode": "RGBA", "format": "PNG", "width": "8", "height": "8", "sha256": digest},
+        "image_url": "",
     }
 
 
