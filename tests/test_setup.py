@@ -170,9 +170,12 @@ def test_an_install_that_was_cut_short_is_done_again(machine):
     machine.has("python3", 3, 11, 7)
     (machine.home / "offline").touch()
     assert machine.set_up().returncode == 1
+    half = machine.clone / ".venv/half-written"
+    half.touch()
     (machine.home / "offline").unlink()
     assert machine.set_up().returncode == 0
     assert "-m pip install" in machine.done()
+    assert not half.exists()
 
 
 def test_a_changed_lock_is_installed(machine):
