@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stages.errors import StudyError
 from stages.zoo import Entry, Published, first_block
 
 if TYPE_CHECKING:
@@ -49,13 +50,6 @@ ENTRY = Entry(
 
 def backbone(size: int) -> keras.Model:
     """float32 RGB (n, size, size, 3) in [-1, 1] → float32 (n, 768)."""
-    from stages.zoo import keras_application
-
-    return keras_application.fixed(_published(size), "convnext_tiny")
-
-
-def _published(size: int) -> keras.Model:
-    """The network as Keras builds it, with a LayerScale at the end of each block."""
     import keras  # here, not above: it takes 7 seconds, and ENTRY needs none of it
 
     from stages.zoo import keras_application
@@ -72,7 +66,7 @@ def _published(size: int) -> keras.Model:
     # Its last normalisation has no name of its own: counted on, it would differ between builds.
     pooled = network.layers[-1].input
     normed = keras.layers.LayerNormalization(epsilon=1e-6, name="head_layernorm")(pooled)
-    return keras.Model(image, normed, name="convnext_tiny")
+    return keras_application.fixed(keras.Model(image, normed), "convnext_tiny")
 
 
 def cut(model: keras.Model, blocks: int) -> keras.KerasTensor:
@@ -82,16 +76,25 @@ def cut(model: keras.Model, blocks: int) -> keras.KerasTensor:
 
 
 def convert(file: Path, size: int) -> dict[str, np.ndarray]:
-    """The published tensors as values of the backbone's variables, by path; LayerScale folded.
+    """The published tensors as values of the backbone's variables, by path.
 
+    LayerScale, alone in having one tensor, is folded into the projection before it.
     Raises StudyError for a file that is not what was published.
     """
     from stages.zoo import keras_application
+    from stages.zoo.keras_file import read_keras_file
 
-    values = keras_application.values(file, _published(size))
-    for path in [path for path in values if "_layer_scale/" in path]:
-        scale, block = values.pop(path), path.partition("_layer_scale/")[0]
-        for part in ("kernel", "bias"):
-            before = f"{block}_pointwise_conv_2/{part}"
-            values[before] = values[before] * scale
-    return values
+    layers = []
+    for name, tensors in read_keras_file(file):
+        if len(tensors) == 1 and layers:
+            before, projection = layers.pop()
+            layers.append((before, [_scaled(tensor, tensors[0], file) for tensor in projection]))
+        else:
+            layers.append((name, tensors))
+    return keras_application.in_order(layers, backbone(size), file)
+
+
+def _scaled(tensor: np.ndarray, scale: np.ndarray, file: Path) -> np.ndarray:
+    if tensor.shape[-1:] != scale.shape:
+        raise StudyError(f"{file} has a scale of shape {scale.shape} after {tensor.shape}")
+    return tensor * scale

@@ -9,7 +9,7 @@ import numpy as np
 
 from stages.errors import StudyError
 from stages.zoo.fixed_batch_norm import FixedBatchNorm
-from stages.zoo.keras_file import read_keras_file
+from stages.zoo.keras_file import Layers, read_keras_file
 
 MEAN = np.array([0.485, 0.456, 0.406])  # of ImageNet's pixels in [0, 1]
 DEVIATION = np.array([0.229, 0.224, 0.225])
@@ -45,19 +45,23 @@ def _counterpart(layer: keras.layers.Layer) -> keras.layers.Layer:
     return type(layer).from_config(layer.get_config())
 
 
-def values(file: Path, network: keras.Model) -> dict[str, np.ndarray]:
-    """The published tensors by `variable.path`: layer after layer, as Keras itself loads them.
+def values(file: Path, backbone: keras.Model) -> dict[str, np.ndarray]:
+    """The published tensors as values of the backbone's variables, by path."""
+    return in_order(read_keras_file(file), backbone, file)
+
+
+def in_order(layers: Layers, backbone: keras.Model, file: Path) -> dict[str, np.ndarray]:
+    """Layer after layer, as Keras itself loads them.
 
     Names would not do: they are those of the Keras that wrote the file.
     """
-    published = read_keras_file(file)
-    layers = [layer for layer in network.layers if layer.weights]
-    if len(published) != len(layers):
+    ours = [layer for layer in backbone.layers if layer.weights]
+    if len(layers) != len(ours):
         raise StudyError(
-            f"{file} has {len(published)} layers with weights, {network.name} has {len(layers)}"
+            f"{file} has {len(layers)} layers with weights, {backbone.name} has {len(ours)}"
         )
     found = {}
-    for layer, (name, tensors) in zip(layers, published, strict=True):
+    for layer, (name, tensors) in zip(ours, layers, strict=True):
         variables = layer.trainable_weights + layer.non_trainable_weights
         if len(tensors) != len(variables):
             raise StudyError(

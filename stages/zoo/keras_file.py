@@ -16,8 +16,10 @@ from stages.errors import StudyError
 
 PLAIN = (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)  # no chunks, so no compression, and not virtual
 
+Layers = list[tuple[str, list[np.ndarray]]]  # a name and tensors each
 
-def read_keras_file(path: Path) -> list[tuple[str, list[np.ndarray]]]:
+
+def read_keras_file(path: Path) -> Layers:
     """Layers that have tensors, in their order in the file. Raises StudyError."""
     try:
         with h5py.File(path, "r") as file:
@@ -56,10 +58,10 @@ def _layer(file: h5py.File, name: str, room: _Room) -> list[np.ndarray]:
 
 def _texts(group: h5py.Group, name: str, room: _Room) -> list[str]:
     attribute = group.attrs.get_id(name)
+    if attribute.shape == (0,):
+        return []
     room.take(attribute.get_storage_size(), f"{name} of {group.name}")
-    if len(attribute.shape) != 1 or attribute.dtype.kind not in "SOf":
-        raise _RefusedError(f"{name} of {group.name} is no list of names")
-    if attribute.dtype.kind == "f" and attribute.shape != (0,):  # an empty list is one of floats
+    if len(attribute.shape) != 1 or attribute.dtype.kind not in "SO":
         raise _RefusedError(f"{name} of {group.name} is no list of names")
     texts = group.attrs[name]
     return [text.decode("utf-8") if isinstance(text, bytes) else str(text) for text in texts]

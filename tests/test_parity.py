@@ -1,0 +1,95 @@
+"""Networks whose published files are out of reach, with made-up weights in the published layout.
+
+What they must give is what timm gives with the same file (tests/parity wrote the references), or
+Keras Applications itself.
+"""
+
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras.src.legacy.saving import legacy_h5_format
+
+from stages import weight_files, zoo
+from tests.reference import made_up, make
+
+# Name in Keras Applications, and the module with its `preprocess_input`.
+APPLICATIONS = {
+    "mobilenet_v2": ("MobileNetV2", "mobilenet_v2"),
+    "mobilenet_v3_large": ("MobileNetV3Large", "mobilenet_v3"),
+    "efficientnet_v2_b0": ("EfficientNetV2B0", "efficientnet_v2"),
+    "convnext_tiny": ("ConvNeXtTiny", "convnext"),
+}
+
+
+def test_every_network_without_a_package_is_compared():
+    published = {n for n in zoo.NAMES if isinstance(zoo.lookup(n).ENTRY.weights, zoo.Published)}
+    assert published == {*APPLICATIONS, *make.MADE_UP_SIZES}, published
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        pytest.param(name, size, marks=[pytest.mark.slow] if size > 256 else [])
+        for name, sizes in make.MADE_UP_SIZES.items()
+        for size in sizes
+    ],
+)
+def test_features_are_those_of_timm(name, size, tmp_path):
+    network = zoo.lookup(name)
+    file = tmp_path / network.ENTRY.weights.file
+    made_up.write(file, made_up.tensors(name))
+    model = network.backbone(size)
+    weight_files.set_weights(model, network.convert(file, size), name)
+    file.unlink()
+    pictures = make.pictures(size)[: make.COUNT] / np.float32(127.5) - 1
+    features = keras.ops.convert_to_numpy(model(pictures))
+    expected = np.load(Path(make.FOLDER, f"{name}_{size}.npy"))
+    print(f"{name} {size}: {abs(features - expected).max():.1e}")
+    np.testing.assert_allclose(features, expected, atol=1e-4, rtol=0)
+
+
+def application(name, size):
+    """The network as Keras Applications offers it, with made-up weights, and its preprocessing."""
+    kind, module = APPLICATIONS[name]
+    model = getattr(keras.applications, kind)(
+        include_top=False, weights=None, input_shape=(size, size, 3), pooling="avg"
+    )
+    for layer in model.layers:
+        for weight in layer.weights:
+            weight.assign(made_up_value(weight.name, weight.shape, layer.name))
+    return model, getattr(keras.applications, module).preprocess_input
+
+
+def made_up_value(name, shape, layer):
+    """Like trained values: of all sizes, variances above 0, and each another one."""
+    draw = np.random.default_rng([len(layer), sum(layer.encode())]).standard_normal(shape)
+    if name in ("gamma", "moving_variance"):
+        return 1 + 0.2 * np.abs(draw)
+    if len(shape) == 1:
+        return 0.2 * draw
+    return draw * np.sqrt(2 / np.prod(shape[:-1]))
+
+
+def write_as_keras_applications(model, file):
+    with h5py.File(file, "w") as group:
+        legacy_h5_format.save_weights_to_hdf5_group(group, model)
+
+
+@pytest.mark.parametrize("size", [224, 96])
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_features_are_those_of_keras_applications(name, size, tmp_path):
+    original, preprocess_input = application(name, size)
+    file = tmp_path / "w.h5"
+    write_as_keras_applications(original, file)
+    network = zoo.lookup(name)
+    model = network.backbone(size)
+    weight_files.set_weights(model, network.convert(file, size), name)
+    pictures = make.pictures(size)[:2]
+    expected = original(preprocess_input(pictures.astype(np.float32)), training=False)
+    features = model(pictures / np.float32(127.5) - 1, training=True)
+    scale = float(np.std(expected))
+    print(f"{name} {size}: {abs(np.subtract(features, expected)).max():.1e} of {scale:.2f}")
+    np.testing.assert_allclose(features, expected, atol=1e-5 * max(1, scale), rtol=0)
