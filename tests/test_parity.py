@@ -29,14 +29,16 @@ def test_every_network_without_a_package_is_compared():
     assert published == {*APPLICATIONS, *make.MADE_UP_SIZES}, published
 
 
-@pytest.mark.parametrize(
-    ("name", "size"),
-    [
-        pytest.param(name, size, marks=[pytest.mark.slow] if size > 256 else [])
-        for name, sizes in make.MADE_UP_SIZES.items()
-        for size in sizes
-    ],
-)
+# `make test` looks at one size of each, and `make parity` at both.
+TIMM = [
+    pytest.param(name, size, marks=[pytest.mark.slow] if number or name == "vit_b16" else [])
+    for name, sizes in make.MADE_UP_SIZES.items()
+    for number, size in enumerate(sizes)
+]
+SIZES = [96, pytest.param(224, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize(("name", "size"), TIMM)
 def test_features_are_those_of_timm(name, size, tmp_path):
     network = zoo.lookup(name)
     file = tmp_path / network.ENTRY.weights.file
@@ -47,7 +49,7 @@ def test_features_are_those_of_timm(name, size, tmp_path):
     pictures = make.pictures(size)[: make.COUNT] / np.float32(127.5) - 1
     features = keras.ops.convert_to_numpy(model(pictures))
     expected = np.load(Path(make.FOLDER, f"{name}_{size}.npy"))
-    print(f"{name} {size}: {abs(features - expected).max():.1e}")
+    # Reached: 3e-6 to 8e-6, of values up to 5.
     np.testing.assert_allclose(features, expected, atol=1e-4, rtol=0)
 
 
@@ -59,18 +61,12 @@ def application(name, size):
     )
     for layer in model.layers:
         for weight in layer.weights:
-            weight.assign(made_up_value(weight.name, weight.shape, layer.name))
-    return model, getattr(keras.applications, module).preprocess_input
-
-
-def made_up_value(name, shape, layer):
-    """Like trained values: of all sizes, variances above 0, and each another one."""
-    draw = np.random.default_rng([len(layer), sum(layer.encode())]).standard_normal(shape)
-    if name in ("gamma", "moving_variance"):
-        return 1 + 0.2 * np.abs(draw)
-    if len(shape) == 1:
-        return 0.2 * draw
-    return draw * np.sqrt(2 / np.prod(shape[:-1]))
+            path = f"{layer.name}/{weight.name}"
+            weight.assign(made_up.variable(path, tuple(weight.shape)))
+        layer.momentum = 0.0  # of BatchNorm: it takes the statistics of the pictures as they are
+    preprocess_input = getattr(keras.applications, module).preprocess_input
+    model(preprocess_input(make.pictures(size).astype(np.float32)), training=True)
+    return model, preprocess_input
 
 
 def write_as_keras_applications(model, file):
@@ -78,7 +74,7 @@ def write_as_keras_applications(model, file):
         legacy_h5_format.save_weights_to_hdf5_group(group, model)
 
 
-@pytest.mark.parametrize("size", [224, 96])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_features_are_those_of_keras_applications(name, size, tmp_path):
     original, preprocess_input = application(name, size)
@@ -90,6 +86,5 @@ def test_features_are_those_of_keras_applications(name, size, tmp_path):
     pictures = make.pictures(size)[:2]
     expected = original(preprocess_input(pictures.astype(np.float32)), training=False)
     features = model(pictures / np.float32(127.5) - 1, training=True)
-    scale = float(np.std(expected))
-    print(f"{name} {size}: {abs(np.subtract(features, expected)).max():.1e} of {scale:.2f}")
-    np.testing.assert_allclose(features, expected, atol=1e-5 * max(1, scale), rtol=0)
+    # Reached: 4e-6 to 2e-5, of values up to 2; the statistics amplify how pixels are rounded.
+    np.testing.assert_allclose(features, expected, atol=1e-4, rtol=0)

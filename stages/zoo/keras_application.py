@@ -34,7 +34,7 @@ def fixed(network: keras.Model, name: str) -> keras.Model:
     layer before it, which trains better (docs/decisions.md), and its variable has no stable name.
     """
     copy = keras.models.clone_model(network, clone_function=_counterpart)
-    return keras.Model(copy.input, copy.output, name=name)
+    return keras.Model(copy.inputs[0], copy.outputs[0], name=name)
 
 
 def _counterpart(layer: keras.layers.Layer) -> keras.layers.Layer:

@@ -57,7 +57,11 @@ def resnet26() -> dict[str, Shape]:
     for stage, inner in enumerate((64, 128, 256, 512), start=1):
         for unit in (1, 2):
             name, wide = f"block{stage}/unit{unit}", 4 * inner
-            convs = {"1": (1, 1, channels, inner), "2": (3, 3, inner, inner), "3": (1, 1, inner, wide)}
+            convs = {
+                "1": (1, 1, channels, inner),
+                "2": (3, 3, inner, inner),
+                "3": (1, 1, inner, wide),
+            }
             if channels != wide:
                 convs["_proj"] = (1, 1, channels, wide)
             for conv, shape in convs.items():
@@ -147,6 +151,17 @@ def _inputs(name: str, shape: Shape) -> int:
     if "/" not in name:
         return math.prod(shape[1:])  # PyTorch's kernels begin with the outputs
     return shape[0] if re.search("query|key|value", name) else math.prod(shape[:-1])
+
+
+def variable(path: str, shape: Shape) -> np.ndarray:
+    """A value for a variable of Keras, a function of its path and shape alone."""
+    draw = np.random.default_rng(zlib.crc32(path.encode())).standard_normal(shape, np.float32)
+    if path.endswith(("gamma", "moving_variance")):
+        return 1 + np.float32(0.2) * np.abs(draw)
+    if not path.endswith("kernel"):
+        return np.float32(0.2) * draw
+    depthwise = len(shape) == 4 and shape[-1] == 1
+    return draw * np.float32(1 / math.sqrt(math.prod(shape[:2] if depthwise else shape[:-1])))
 
 
 def write(file: Path, values: Tensors) -> None:

@@ -24,7 +24,7 @@ MADE_UP_SIZES = {
     "vit_b32": (224, 384),
     "vit_b16": (224, 384),
     "vit_r26_s32": (224, 256),
-    "mobilevit_s": (256, 224),
+    "mobilevit_s": (224, 256),
 }
 COUNT = 2
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
