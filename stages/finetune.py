@@ -41,8 +41,9 @@ def main(model: str) -> None:
         settings,
         Path("reports/training", f"{model}-finetune"),
     )
-    card = models.card(model, "finetune", listing, params, best, tuned)
-    models.save_trained(Path("models", model, "finetune"), backbone, head, card)
+    trained = models.count(tuned.trainable_variables)
+    card = models.card(model, "finetune", listing, params, best)
+    models.save_trained(Path("models", model, "finetune"), backbone, head, trained, card)
 
 
 if __name__ == "__main__":

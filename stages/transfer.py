@@ -31,9 +31,10 @@ def main(model: str) -> None:
         params.transfer,
         Path("reports/training", f"{model}-transfer"),
     )
-    card = models.card(model, "transfer", listing, params, best, head)
     pretrained = Path("models", model, "pretrained", models.BACKBONE)
-    models.save_trained(Path("models", model, "transfer"), pretrained, head, card)
+    trained = models.count(head.trainable_variables)
+    card = models.card(model, "transfer", listing, params, best)
+    models.save_trained(Path("models", model, "transfer"), pretrained, head, trained, card)
 
 
 if __name__ == "__main__":
