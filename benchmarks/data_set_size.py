@@ -5,8 +5,8 @@
 makes the study of dvc.yaml with so many pictures of 4 kB in a folder of its own (`--where`;
 100,000 need 4 GB), and prints seconds on the clock and, in brackets, of the processor.
 
-form       `folders`: the pictures in data/raw and data/rgb. `one stage`: as many in one folder that
-           no other stage reads. `shards`: in uncompressed zip files of 10,000 pictures each.
+form       `folders`: loose pictures in data/raw and data/rgb. `one stage`: as many in one folder
+           that no other stage reads. `shards`: data/raw and data/rgb, packed (stages/shards.py).
 commit     hash the pictures and copy them into the cache, as `dvc repro` does after a stage
 status     `dvc status` with nothing changed
 cold       the same where DVC has forgotten the files (a fresh clone, another machine)
@@ -23,15 +23,17 @@ import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
+
+from stages import shards  # noqa: E402
+
 FORMS = ("folders", "one stage", "shards")
 BYTES = 4096
-PER_SHARD = 10_000
 CLASSES = 10
 COMMANDS = {
     "commit": ("commit", "--force"),
@@ -107,17 +109,13 @@ def outputs(study: Path) -> list[Path]:
 def fill(folder: Path, form: str, count: int, seed: int) -> None:
     """Pictures, in so far as DVC sees them: different bytes, as incompressible as a PNG."""
     rng = np.random.default_rng(seed)
-    if form == "shards":
-        for start in range(0, count, PER_SHARD):
-            folder.mkdir(parents=True, exist_ok=True)
-            with zipfile.ZipFile(folder / f"{start // PER_SHARD:03}.zip", "w") as shard:
-                for number in range(start, min(count, start + PER_SHARD)):
-                    shard.writestr(f"{number:06}.png", rng.bytes(BYTES))
-        return
     for number in range(count):
         path = folder / f"class{number % CLASSES}" / f"{number:06}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(rng.bytes(BYTES))
+    if form == "shards":
+        shards.LOOSE = 0
+        shards.pack(folder)
 
 
 def timed(study: Path, *words: str) -> tuple[float, float]:

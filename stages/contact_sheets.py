@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,7 @@ LINES = 3  # below each picture
 CELL = (SIDE + GAP, SIDE + GAP + LINES * LINE)
 HEAD = 40
 PAPER, INK, ALARM = "#eceff1", "#1f2328", "#b00020"
+BREAK = re.compile(r"[-_ ]")
 BYTES = 300_000
 QUALITIES = range(85, 20, -5)  # of JPEG; the first that keeps a page below BYTES
 
@@ -41,7 +43,8 @@ def pages(
         faults = sum(bool(cell.fault) for cell in cells)
         shown = f"{len(cells)} of {total:,}" if len(cells) < total else f"{total:,}"
         head = f"{title}: {shown} pictures" + (f", {faults} of them suspect (red)" * bool(faults))
-        made.append(_page(f"{head} – page {number} of {len(parts)}", part, opened))
+        head += f" – page {number} of {len(parts)}" * (len(parts) > 1)
+        made.append(_page(head, part, opened))
     return made
 
 
@@ -59,7 +62,7 @@ def _page(head: str, cells: Sequence[Cell], opened: Callable[[str], Image.Image]
         page.paste(picture, corner)
         if cell.fault:
             pen.rectangle((left - 3, top - 3, left + SIDE + 2, top + SIDE + 2), None, ALARM, 3)
-        lines = _wrapped(cell.name, LINES - bool(cell.fault))
+        lines = _wrapped(cell.name, 1 if cell.fault else LINES)
         pen.text((left, top + SIDE + 3), "\n".join(lines), INK, _font(10), spacing=1)
         if cell.fault:
             place = (left, top + SIDE + 3 + LINE * len(lines))
@@ -68,17 +71,23 @@ def _page(head: str, cells: Sequence[Cell], opened: Callable[[str], Image.Image]
 
 
 def _wrapped(text: str, most: int) -> list[str]:
-    """At most so many lines, as wide as a picture; what is cut ends in …"""
+    """At most so many lines, as wide as a picture, cut after - and _ too; a rest ends in …"""
     lines, left = [], text
     while left and len(lines) < most:
-        fits = next(n for n in range(len(left), 0, -1) if n == 1 or _width(left[:n]) <= SIDE)
-        lines.append(left[:fits])
+        fits = _fitting(left)
+        breaks = [match.end() for match in BREAK.finditer(left[:fits])]
+        if fits < len(left) and breaks and breaks[-1] > fits / 2:
+            fits = breaks[-1]
+        lines.append(left[:fits].rstrip())
         left = left[fits:].lstrip()
     if left:
-        lines[-1] = next(
-            cut for n in range(len(lines[-1]), -1, -1) if _width(cut := lines[-1][:n] + "…") <= SIDE
-        )
+        lines[-1] = lines[-1][: _fitting(f"…{lines[-1]}") - 1] + "…"
     return lines
+
+
+def _fitting(text: str) -> int:
+    """How many characters fit into a line; at least one."""
+    return next((n for n in range(len(text), 1, -1) if _width(text[:n]) <= SIDE), 1)
 
 
 def _width(text: str) -> float:

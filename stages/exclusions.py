@@ -1,4 +1,4 @@
-"""data/exclude.csv: pictures that somebody has looked at and does not want, each with the reason."""
+"""data/exclude.csv: pictures that somebody has looked at and does not want, and why."""
 
 from __future__ import annotations
 

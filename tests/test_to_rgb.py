@@ -156,8 +156,8 @@ def test_a_class_left_without_pictures_is_named_with_the_first_reason(study, lis
     with pytest.raises(StudyError) as error:
         to_rgb.main()
     assert str(error.value) == (
-        "class Dog is left without pictures (1 found and rejected or excluded, the first Dog/a.png: "
-        "empty file): add search words in classes.Dog of params.yaml"
+        "class Dog is left without pictures (1 found and rejected or excluded, the first "
+        "Dog/a.png: empty file): add search words in classes.Dog of params.yaml"
     )
 
 
