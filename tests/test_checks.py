@@ -167,5 +167,5 @@ def test_names_are_cut_after_hyphens_and_a_rest_is_marked():
         *("emojione-v1_front-", "facing-baby-chick")
     ]
     assert contact_sheets._wrapped("a" * 99, 1)[0].endswith("a…")
-    assert contact_sheets._wrapped("a" * 99, 1)[0] < "a" * 20
+    assert len(contact_sheets._wrapped("a" * 99, 1)[0]) < 20
     assert contact_sheets._wrapped("", 2) == []
