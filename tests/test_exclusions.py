@@ -1,7 +1,9 @@
 """What somebody has looked at and does not want is left out by to_rgb, with the reason."""
 
 import json
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,21 @@ def test_a_missing_file_is_no_empty_one(study):
 
 def test_the_project_ships_no_exclusions_and_git_keeps_the_file(project):
     assert exclusions.read(project / "data/exclude.csv") == []
+
+
+def test_the_how_to_does_what_it_says(pictures, list_raw, project):
+    text = (project / "docs/exclude-pictures.md").read_text()
+    table, command = re.findall(r"```\w+\n(.*?)```", text, re.DOTALL)
+    Image.new("RGB", (90, 90), "white").save(pictures / "data/raw/Cat/blank.png")
+    Image.effect_noise((90, 90), 60).save(pictures / "data/raw/Dog/openmoji_hot-dog.png")
+    list_raw()
+    to_rgb.main()
+    checks.main()
+    Path("data/exclude.csv").write_text(table)
+    subprocess.run(["sh", "-c", command], check=True)
+    to_rgb.main()
+    excluded = {raw: reason for raw, (status, reason) in ends().items() if status == "excluded"}
+    assert excluded == {
+        "Cat/blank.png": "blank on white and on black",
+        "Dog/openmoji_hot-dog.png": "food",
+    }
