@@ -55,12 +55,22 @@ class Study:
     def suspects(self) -> list[Suspect]:
         return suspects(self.runs)
 
+    @cached_property
+    def best(self) -> Run:
+        """The run with the highest test accuracy; of several, the one with the lowest loss."""
+        order = [(-scores["accuracy"], scores["log_loss"]) for scores in self.scores]
+        return self.runs[order.index(min(order))]
+
     def interval(self, run: int, figure: str) -> tuple[float, float]:
         """The 95 % interval of a figure of merit of a run, given by its position."""
         values = self.replicates[run][figure]
         if figure == "accuracy":
             return bootstrap.accuracy_interval(values, len(np.unique(self.test.groups)))
         return bootstrap.interval(values)
+
+    def origin(self, file: str, key: str) -> str:
+        """What data/raw/manifest.csv says of a picture; "" where it says nothing."""
+        return self.origins.get(file, {}).get(key, "")
 
     def comparison(self, one: Run, other: Run) -> Comparison:
         return next(c for c in self.comparisons if {id(c.first), id(c.second)} == {id(one), id(other)})

@@ -11,12 +11,14 @@ from stages.figures import Figure, Panel
 from stages.figures.drawing import HEAT, INK, axes, tip
 from stages.runs import Run
 from stages.scores import per_class, summary
+from stages.study import Study
 
 SCORES = ("precision", "recall", "f1")
 ROW = 20  # pixels
 
 
-def figure(runs: Sequence[Run]) -> Figure:
+def figure(study: Study) -> Figure:
+    runs = study.runs
     tables = [_table(run) for run in runs]
     lowest = min(value for table in tables for _, _, values in table for value in values)
     lowest = min(0.9, np.floor(lowest * 10) / 10)
@@ -43,7 +45,7 @@ def figure(runs: Sequence[Run]) -> Figure:
 
 def _table(run: Run) -> list[tuple[str, int, list[float]]]:
     """(class or average, pictures, precision, recall and F1)."""
-    test = run.predictions.of("test")
+    test = run.test
     rows = [
         (str(row["class"]), row["support"], [row[score] for score in SCORES])
         for row in per_class(test)

@@ -11,14 +11,16 @@ from stages.figures import Figure, Panel
 from stages.figures.drawing import ACCENT, EITHER, HEAT, axes, tip
 from stages.runs import Run
 from stages.scores import confusion
+from stages.study import Study
 
 CELLS = 40  # classes up to which a cell is an object of its own; beyond, the matrix is a picture
 NUMBERS = 14  # classes up to which a cell has room for its number
 NAMED = 12  # pixels that the name of a class needs
 
 
-def figure(runs: Sequence[Run]) -> Figure:
-    matrices = [confusion(run.predictions.of("test")) for run in runs]
+def figure(study: Study) -> Figure:
+    runs = study.runs
+    matrices = [confusion(run.test) for run in runs]
     classes = runs[0].predictions.classes
     side = max(240, min(540, 24 * len(classes))) if len(classes) > 10 else 240
     margin = 24 + 6 * min(18, max(map(len, classes)))

@@ -25,6 +25,7 @@ INK, MUTED, GRID = "#1f2328", "#57606a", "#d0d7de"
 ACCENT = "#0a58ca"
 HEAT = "#6db3ff"  # of a full cell: as strong as INK on it stays readable
 TRAIN, VALIDATION, TEST = "#9a6700", "#0a69da", "#1a7f37"
+WRONG = "#b3261e"
 VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
@@ -34,6 +35,7 @@ VARIABLES = {
     TRAIN: "--train",
     VALIDATION: "--validation",
     TEST: "--test",
+    WRONG: "--wrong",
 }
 EITHER = (0.23, 0.51, 0.96)  # where pixels cannot follow the theme: shows on white and on black
 SPLIT_COLOURS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}

@@ -9,13 +9,15 @@ from stages.figures import Figure, Panel
 from stages.figures.drawing import GRID, INK, SPLIT_COLOURS, axes, tip
 from stages.runs import Run
 from stages.scores import SPLITS, summary
+from stages.study import Study
 
 MARKERS = {"train": "v", "validation": "s", "test": "o"}
 LABELS = {"accuracy": "accuracy", "log_loss": "log loss"}
 ROW = 40  # pixels
 
 
-def figure(runs: Sequence[Run]) -> Figure:
+def figure(study: Study) -> Figure:
+    runs = study.runs
     figures = [{split: summary(run.predictions.of(split)) for split in SPLITS} for run in runs]
     height = 84 + ROW * len(runs)
     return Figure(
