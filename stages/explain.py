@@ -32,10 +32,12 @@ def main(model: str) -> None:
 
 
 def save_maps(path: Path, relevance: np.ndarray) -> None:
-    """Write (n, h, w) ≥ 0 as uint8, each picture's highest place 255."""
-    peaks = np.maximum(relevance.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
+    """Write (n, h, w) as uint8: each picture's least place 0, its most 255, a flat map all 0."""
+    least = relevance.min(axis=(1, 2), keepdims=True)
+    span = relevance.max(axis=(1, 2), keepdims=True) - least
+    span = np.maximum(span, np.finfo(np.float32).tiny)
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, np.round(255 * relevance / peaks).astype(np.uint8))
+    np.save(path, np.round(255 * (relevance - least) / span).astype(np.uint8))
 
 
 if __name__ == "__main__":

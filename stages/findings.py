@@ -20,8 +20,8 @@ def _best(study: Study) -> str:
     place = study.runs.index(study.best)
     low, high = study.interval(place, "accuracy")
     start = (
-        f"{study.best.name} is right most often: on {study.scores[place]['accuracy']:.1%} of "
-        f"{len(study.test)} test pictures (95 % CI {low:.1%} to {high:.1%})"
+        f"{study.best.name} is right most often: on {100 * study.scores[place]['accuracy']:.1f} % of "
+        f"{len(study.test)} test pictures (95 % CI {100 * low:.1f} to {100 * high:.1f} %)"
     )
     rivals = not_told_apart(study)
     if not rivals:
@@ -55,8 +55,10 @@ def _cost(study: Study) -> str:
     rivals = [study.best, *not_told_apart(study)]
     smallest = min(rivals, key=lambda run: run.card["bytes"]["weights"])
     size = _megabytes(smallest)
+    if len(rivals) == 1:
+        return f"Its weights are {size}."
     if smallest.model == study.best.model:
-        return f"It is also the smallest network among those that come close to it: {size} of weights."
+        return f"{study.best.name} is also the smallest of these runs: {size} of weights."
     return (
         f"The smallest run that cannot be told apart from it is {smallest.name}, with {size} of "
         f"weights against {_megabytes(study.best)}."

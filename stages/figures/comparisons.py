@@ -49,10 +49,11 @@ def in_view(study: Study) -> list[Comparison]:
 
 def _draw(shown: Sequence[Comparison], canvas: FigureBase) -> None:
     area = axes(canvas, 16, 34, 16, 36)
-    area.axvline(0, color=MUTED, linewidth=1)
+    area.grid(visible=False)
     for row, c in enumerate(shown):
         colour = ACCENT if c.told_apart else MUTED
         ends = [100 * c.low, 100 * c.high]
+        area.plot([0, 0], [row - 0.12, row + 0.12], color=INK, linewidth=1)  # not through the names
         area.plot(ends, [row, row], color=colour, linewidth=2.5, solid_capstyle="butt")
         filled = colour if c.told_apart else "none"
         mark = area.scatter([100 * c.difference], [row], s=48, color=colour, facecolor=filled, zorder=3)
@@ -62,7 +63,7 @@ def _draw(shown: Sequence[Comparison], canvas: FigureBase) -> None:
         area.annotate(f"against {second}", (0, row), (0, 9), color=MUTED,
                       xycoords=("axes fraction", "data"), textcoords="offset pixels")  # fmt: skip
     no_rows_axis(area, len(shown))
-    area.set_xlabel("points of accuracy; filled: told apart", color=INK)
+    area.set_xlabel("points of accuracy; filled: told apart")
 
 
 def _row(c: Comparison) -> list[str]:

@@ -26,16 +26,16 @@ def figure(study: Study) -> Figure:
         "share of its answers that is wrong, by the share of pictures it answers. Lower is better; "
         "the right end is the error on all test pictures.",
         description=" ".join(
-            f"{run.name}: {at(risks[id(run)], 0.8):.1%} wrong among the surest 80 %, "
-            f"{risks[id(run)][-1]:.1%} of all."
+            f"{run.name}: {100 * at(risks[id(run)], 0.8):.1f} % wrong among the surest 80 %, "
+            f"{100 * risks[id(run)][-1]:.1f} % of all."
             for run in study.runs
         ),
         panels=[
             Panel(pair[0].network, 330, 260, partial(_draw, pair, risks, highest)) for pair in pairs
         ],
-        header=["run", *(f"wrong among the surest {share:.0%}" for share in COVERAGES)],
+        header=["run", *(f"wrong among the surest {100 * share:.0f} %" for share in COVERAGES)],
         rows=[
-            [run.name, *(f"{at(risks[id(run)], share):.1%}" for share in COVERAGES)]
+            [run.name, *(f"{100 * at(risks[id(run)], share):.1f} %" for share in COVERAGES)]
             for run in study.runs
         ],
     )

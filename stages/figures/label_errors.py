@@ -37,7 +37,7 @@ def figure(study: Study) -> Figure:
 def _draw(study: Study, suspect: Suspect, canvas: FigureBase) -> None:
     lines = [
         (f"rather {suspect.suggested}", {"weight": "bold"}),
-        (f"belief in {suspect.given}: {suspect.belief:.0%}", {}),
+        (f"belief in {suspect.given}: {100 * suspect.belief:.0f} %", {}),
         ("", {}),
         (suspect.file.partition("/")[2], {"color": MUTED, "fontsize": 9}),
         (study.origin(suspect.file, "licence"), {"color": MUTED, "fontsize": 9}),

@@ -15,8 +15,9 @@ from stages.runs import Run
 from stages.study import Study
 
 EACH = 3  # pictures that are right, and that are wrong
-TILE, BELOW = 152, 34  # pixels: of a heat map, and of the lines below it
-SIDE = 192  # pixels that a picture has
+COLUMNS = 3
+TILE, BELOW = 104, 34  # pixels: of a heat map, and of the lines below it
+SIDE = 160  # pixels that a picture has
 HOT = np.array([217, 72, 15])  # RGB: cartoons have any colour, the picture is paled below it
 
 
@@ -24,14 +25,15 @@ def figure(study: Study) -> Figure:
     runs = [run for run in study.runs if run.phase == "finetune"]
     right, wrong = chosen(runs)
     rows = [*right, *wrong]
-    height = 26 + (TILE + BELOW) * ceil((1 + len(runs)) / 2)
+    height = 26 + (TILE + BELOW) * ceil((1 + len(runs)) / COLUMNS)
     files, test = study.test.files, study.test
     return Figure(
         title="Where the networks look",
         caption=f"The same test pictures for every fine-tuned network. Right: of the pictures that "
         f"all of them get right, the {EACH} they are surest of, a class once. Wrong: of those that "
         f"one at least gets wrong, the {EACH} with the least probability for the actual class. The "
-        "redder a place, the more it speaks for the class that is named below. Convolutional "
+        "redder a place, the more it speaks for the class that is named below, from the least to the "
+        "most of each map. Convolutional "
         "networks: Grad-CAM on the last feature map (Selvaraju et al. 2017). Transformers: "
         "gradient-weighted attention through all layers (Chefer et al. 2021), as plain attention "
         "rollout shows the same places for every class. A map says where, not why.",
@@ -108,9 +110,9 @@ def _draw(study: Study, runs: Sequence[Run], row: int, canvas: FigureBase) -> No
         said = said_of(run, row)
         tiles.append((overlaid(pixels, study.maps[run.model][row]), run.network, said,
                       TEST if run.right[row] else WRONG))  # fmt: skip
-    width, height = 330, 26 + (TILE + BELOW) * ceil(len(tiles) / 2)
+    width, height = 330, 26 + (TILE + BELOW) * ceil(len(tiles) / COLUMNS)
     for index, (tile, name, said, colour) in enumerate(tiles):
-        left, top = 2 + (TILE + 14) * (index % 2), 26 + (TILE + BELOW) * (index // 2)
+        left, top = 2 + (TILE + 6) * (index % COLUMNS), 26 + (TILE + BELOW) * (index // COLUMNS)
         show(canvas, tile, left, top, TILE)
         for line, (text, style) in enumerate(
             [(name, {"color": INK if said else MUTED}), (said, {"color": colour})]

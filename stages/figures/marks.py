@@ -50,6 +50,8 @@ def show(canvas: FigureBase, pixels: np.ndarray, left: float, top: float, side: 
     area.imshow(pixels, interpolation="none", aspect="auto")
     area.set(xticks=[], yticks=[])
     area.grid(visible=False)
+    for spine in area.spines.values():
+        spine.set_visible(False)
 
 
 def exhibit(canvas: FigureBase, pixels: np.ndarray, lines: Sequence[tuple[str, dict]]) -> None:
@@ -80,4 +82,4 @@ def said_of(run: Run, row: int) -> str:
     """A run's word on a test picture: ✓ or ✗, class, confidence."""
     test = run.test
     sure = test.probability[row, test.predicted[row]]
-    return f"{'✓' if run.right[row] else '✗'} {test.classes[test.predicted[row]]} {sure:.0%}"
+    return f"{'✓' if run.right[row] else '✗'} {test.classes[test.predicted[row]]} {100 * sure:.0f} %"

@@ -83,7 +83,7 @@ def _draw(label: str, found: Sequence[Point], canvas: FigureBase) -> None:
               color=GRID, zorder=1)  # fmt: skip
     for point in found:
         ends = [100 * end for end in point.interval]
-        area.plot([point.cost, point.cost], ends, color=GRID, linewidth=2, zorder=1)
+        area.plot([point.cost, point.cost], ends, color=MUTED, linewidth=1, zorder=1)
         filled = ACCENT if point in on_front else "none"
         mark = area.scatter([point.cost], [100 * point.accuracy], s=48, color=ACCENT,
                             facecolor=filled, zorder=3)  # fmt: skip
@@ -101,7 +101,7 @@ def _draw(label: str, found: Sequence[Point], canvas: FigureBase) -> None:
 
 def _measured_on(study: Study) -> str:
     if not measured(study):
-        return "Latency and operations: `python -m benchmarks.latency` measures them."
+        return "Operations and time per picture join in once python -m benchmarks.latency has measured them."
     machines = sorted({study.latency[run.model]["machine"] for run in study.runs})
     return (
         "Times are medians measured once, on " + " and ".join(machines) + "; they are an input of "

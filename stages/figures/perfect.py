@@ -31,7 +31,7 @@ def figure(study: Study) -> Figure:
         panels=[Panel("Share of classes", 330, height, partial(_draw, study.runs, shares))],
         header=["run", "perfect classes", "share", "which"],
         rows=[
-            [run.name, str(len(names)), f"{share:.0%}", ", ".join(names)]
+            [run.name, str(len(names)), f"{100 * share:.0f} %", ", ".join(names)]
             for run, names, share in zip(study.runs, found, shares, strict=True)
         ],
     )
@@ -45,7 +45,7 @@ def _draw(runs: Sequence[Run], shares: Sequence[float], canvas: FigureBase) -> N
     area = axes(canvas, 16, 34, 16, 36)
     for row, (run, share) in enumerate(zip(runs, shares, strict=True)):
         (bar,) = area.barh([row], [100 * share], height=0.3, color=TEST)
-        tip(bar, f"{run.name}: {share:.0%} of the classes")
-        name_row(area, row - 0.08, f"{run.name}: {share:.0%}")
+        tip(bar, f"{run.name}: {100 * share:.0f} % of the classes")
+        name_row(area, row - 0.08, f"{run.name}: {100 * share:.0f} %")
     no_rows_axis(area, len(runs))
     area.set(xlim=(0, 100), xlabel="% of classes")

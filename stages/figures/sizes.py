@@ -5,7 +5,7 @@ from functools import partial
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.drawing import ACCENT, GRID, axes, tip
+from stages.figures.drawing import ACCENT, MUTED, axes, tip
 from stages.figures.marks import name_row, no_rows_axis
 from stages.study import Study
 
@@ -41,7 +41,7 @@ def megabytes(card: dict) -> tuple[float, float]:
 def _draw(sizes: list[tuple[str, float, float]], canvas: FigureBase) -> None:
     area = axes(canvas, 16, 54, 16, 36)
     for row, (name, weights, both) in enumerate(sizes):
-        for value, colour, label in ((both, GRID, "with optimiser"), (weights, ACCENT, "weights")):
+        for value, colour, label in ((both, MUTED, "with optimiser"), (weights, ACCENT, "weights")):
             (bar,) = area.barh([row], [value], height=0.3, color=colour, label=label)
             tip(bar, f"{name}, {label}: {value:.1f} MB")
         name_row(area, row - 0.08, f"{name}: {weights:.1f}, {both:.1f}")
