@@ -94,7 +94,9 @@ def panel_svg(panel: Panel, name: str) -> str:
 
 
 def write_static(figure: Figure, stem: Path) -> None:
-    """Write the whole figure, on white, as `<stem>.svg` and `<stem>.png`."""
+    """Write the whole figure, on white, as `<stem>.svg` and `<stem>.png`; nothing of nothing."""
+    if not figure.panels:
+        return
     width = max(panel.width for panel in figure.panels)
     height = max(panel.height for panel in figure.panels)
     columns = _columns(len(figure.panels), width)
