@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from stages import figures
 from stages.errors import run as run_stage
 from stages.figures import Figure
-from stages.figures.drawing import panel_svg, write_static
+from stages.figures.drawing import render
 from stages.findings import findings
 from stages.label_errors import Suspect
 from stages.params import load
@@ -32,9 +32,8 @@ def main() -> None:
     write_table(REPORTS / "label_errors.csv", ("file", "reason"), map(exclusion, study.suspects))
     write_plot_tables(REPORTS / "plots", study.runs)
     made = {name: figures.figure(name, study) for name in figures.NAMES}
-    for name, figure in made.items():
-        write_static(figure, REPORTS / "figures" / name)
-    write_text(REPORTS / "report.html", page(study, made))
+    panels = {name: render(figure, REPORTS / "figures" / name) for name, figure in made.items()}
+    write_text(REPORTS / "report.html", page(study, made, panels))
 
 
 def leaderboard(study: Study) -> Iterator[dict]:
@@ -62,8 +61,8 @@ def standings(study: Study) -> list[dict]:
     return sorted(rows, key=lambda row: (-row["accuracy"][0], row["log_loss"][0]))
 
 
-def page(study: Study, made: dict[str, Figure]) -> str:
-    """The report: one page that needs nothing beside itself."""
+def page(study: Study, made: dict[str, Figure], panels: dict[str, list[str]]) -> str:
+    """The report: one page that needs nothing beside itself; `panels` are SVG."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent),
         autoescape=True,
@@ -71,10 +70,6 @@ def page(study: Study, made: dict[str, Figure]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    panels = {
-        name: [panel_svg(panel, f"{name}-{i}") for i, panel in enumerate(figure.panels)]
-        for name, figure in made.items()
-    }
     return environment.get_template(TEMPLATE.name).render(
         study=study,
         findings=findings(study),

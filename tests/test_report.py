@@ -16,6 +16,7 @@ from stages.errors import StudyError
 from stages.figures.drawing import VARIABLES
 from stages.study import read_study
 from stages.tables import read_table, write_table
+
 TEXTS = ("leaderboard.csv", "label_errors.csv", "report.html")
 
 
@@ -56,10 +57,10 @@ def test_leaderboard_has_a_row_per_run_and_split(reported):
         "accuracy", "log_loss", "macro_precision", "macro_recall", "macro_f1",
     ]  # fmt: skip
     assert [row[:4] for row in rows[:4]] == [
-        ["tiny_cnn", "transfer", "train", "9"],
-        ["tiny_cnn", "transfer", "validation", "3"],
-        ["tiny_cnn", "transfer", "test", "6"],
-        ["tiny_cnn", "finetune", "train", "9"],
+        ["tiny_cnn", "transfer", "train", "18"],
+        ["tiny_cnn", "transfer", "validation", "6"],
+        ["tiny_cnn", "transfer", "test", "12"],
+        ["tiny_cnn", "finetune", "train", "18"],
     ]
     assert len(rows) == 2 * 2 * 3
 
@@ -113,6 +114,24 @@ def test_the_report_loads_no_network_library():
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_a_picture_filed_wrongly_is_named_for_the_exclusions(reported):
+    assert read_table(reported / "reports/label_errors.csv")[0] == {
+        "file": "Bird/3.png",
+        "reason": "no Bird, rather Tree",
+    }
+
+
+def test_measured_times_join_the_costs_once_every_network_has_them(study):
+    assert "ms per picture" not in str(figures.figure("pareto", read_study(MODELS, 0)).header)
+    rows = [dict(zip(LATENCY, [model, "a machine", *"12345"], strict=True)) for model in MODELS]
+    write_table("reports/latency.csv", LATENCY, rows)
+    pareto = figures.figure("pareto", read_study(MODELS, 0))
+    assert pareto.header[-3:] == [
+        "GFLOPs per picture", "ms per picture, one at a time", "ms per picture, 32 at a time",
+    ]  # fmt: skip
+    assert "measured once, on a machine" in pareto.caption
 
 
 def test_runs_on_other_pictures_are_not_compared(study):

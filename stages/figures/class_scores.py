@@ -8,13 +8,14 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
 
 from stages.figures import Figure, Panel
-from stages.figures.drawing import HEAT, INK, axes, tip
+from stages.figures.drawing import EITHER, HEAT, INK, axes, tip
 from stages.runs import Run
 from stages.scores import per_class, summary
 from stages.study import Study
 
 SCORES = ("precision", "recall", "f1")
 ROW = 20  # pixels
+CELLS = 40  # rows up to which each cell has its number; of more, the numbers are in the table
 
 
 def figure(study: Study) -> Figure:
@@ -59,7 +60,12 @@ def _table(run: Run) -> list[tuple[str, int, list[float]]]:
 
 def _draw(table: list, lowest: float, margin: int, canvas: FigureBase) -> None:
     area = axes(canvas, margin, 48, 10, 12)
-    for row, (name, _, values) in enumerate(table):
+    if len(table) > CELLS:
+        shade = np.full((len(table), 3, 4), (*EITHER, 0))
+        shade[..., 3] = [values for _, _, values in table]
+        shade[..., 3] = (shade[..., 3] - lowest) / (1 - lowest)
+        area.imshow(shade, interpolation="nearest", aspect="auto")
+    for row, (name, _, values) in enumerate(table if len(table) <= CELLS else []):
         for column, value in enumerate(values):
             depth = (value - lowest) / (1 - lowest)
             cell = Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, fc=HEAT, lw=0, alpha=depth)

@@ -66,7 +66,7 @@ def _draw(matrix: np.ndarray, classes: Sequence[str], margin: int, canvas: Figur
         area.imshow(shade, interpolation="nearest", aspect="auto")
     else:
         _cells(area, matrix, shares, classes)
-    step = int(np.ceil(NAMED * count / (area.bbox.width * 72 / canvas.get_figure(root=True).dpi)))
+    step = int(np.ceil(NAMED * count / area.bbox.width))
     shown = [name if len(name) <= 18 else name[:17] + "…" for name in classes[::step]]
     area.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), xlabel="predicted",
              ylabel="actual")  # fmt: skip

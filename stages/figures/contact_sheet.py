@@ -7,7 +7,7 @@ from matplotlib.figure import FigureBase
 
 from stages.determinism import generator
 from stages.figures import Figure, Panel
-from stages.figures.marks import show, thumbnail
+from stages.figures.marks import sheet, show, thumbnail
 from stages.study import Study
 
 COLUMNS, ROWS = 6, 2
@@ -38,6 +38,7 @@ def figure(study: Study) -> Figure:
 
 
 def _draw(files: list[str], canvas: FigureBase) -> None:
+    area = sheet(canvas)
     for index, file in enumerate(files):
         row, column = divmod(index, COLUMNS)
-        show(canvas, thumbnail(file, SIDE), 2 + column * (TILE + GAP), 28 + row * (TILE + GAP), TILE)
+        show(area, thumbnail(file, SIDE), 2 + column * (TILE + GAP), 28 + row * (TILE + GAP), TILE)

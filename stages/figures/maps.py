@@ -10,7 +10,7 @@ from PIL import Image
 
 from stages.figures import Figure, Panel
 from stages.figures.drawing import INK, MUTED, TEST, WRONG
-from stages.figures.marks import said_of, show, shortened, thumbnail
+from stages.figures.marks import LINE, said_of, sheet, shortened, show, thumbnail
 from stages.runs import Run
 from stages.study import Study
 
@@ -110,12 +110,12 @@ def _draw(study: Study, runs: Sequence[Run], row: int, canvas: FigureBase) -> No
         said = said_of(run, row)
         tiles.append((overlaid(pixels, study.maps[run.model][row]), run.network, said,
                       TEST if run.right[row] else WRONG))  # fmt: skip
-    width, height = 330, 26 + (TILE + BELOW) * ceil(len(tiles) / COLUMNS)
+    area = sheet(canvas)
     for index, (tile, name, said, colour) in enumerate(tiles):
         left, top = 2 + (TILE + 6) * (index % COLUMNS), 26 + (TILE + BELOW) * (index // COLUMNS)
-        show(canvas, tile, left, top, TILE)
+        show(area, tile, left, top, TILE)
         for line, (text, style) in enumerate(
             [(name, {"color": INK if said else MUTED}), (said, {"color": colour})]
         ):
-            place = (left / width, 1 - (top + TILE + 3 + 13 * line) / height)
-            canvas.text(*place, shortened(text, TILE, 9), fontsize=9, va="top", **style)
+            text = shortened(text, TILE, 9)
+            area.text(left, top + TILE + 3 + LINE * line, text, fontsize=9, va="top", **style)

@@ -11,7 +11,7 @@ from matplotlib.figure import FigureBase
 from PIL import Image
 
 from stages import images
-from stages.figures.drawing import INK, MUTED, POINTS, TEST, WRONG, axes
+from stages.figures.drawing import INK, MUTED, TEST, WRONG
 from stages.runs import Run
 
 PICTURE = 104  # pixels, of a picture beside its lines
@@ -43,26 +43,30 @@ def thumbnail(file: str, side: int) -> np.ndarray:
         return images.square(picture, side, WHITE)
 
 
-def show(canvas: FigureBase, pixels: np.ndarray, left: float, top: float, side: float) -> None:
-    """A square picture at a place on a panel, in pixels."""
-    width, height = (length / canvas.get_figure(root=True).dpi * POINTS for length in canvas.bbox.size)
-    area = axes(canvas, left, top, width - left - side, height - top - side)
-    area.imshow(pixels, interpolation="none", aspect="auto")
-    area.set(xticks=[], yticks=[])
-    area.grid(visible=False)
-    for spine in area.spines.values():
-        spine.set_visible(False)
+def sheet(canvas: FigureBase) -> Axes:
+    """Axes over the whole panel, in its pixels from the upper left corner, to put pictures on."""
+    area = canvas.add_axes((0, 0, 1, 1))
+    width, height = canvas.bbox.size
+    area.set(xlim=(0, width), ylim=(height, 0), autoscale_on=False)
+    area.set_axis_off()
+    return area
+
+
+def show(area: Axes, pixels: np.ndarray, left: float, top: float, side: float) -> None:
+    """A square picture at a place on a sheet."""
+    place = (left, left + side, top + side, top)
+    area.imshow(pixels, extent=place, interpolation="none", aspect="auto")
 
 
 def exhibit(canvas: FigureBase, pixels: np.ndarray, lines: Sequence[tuple[str, dict]]) -> None:
     """A picture below the panel's title, and lines of text with their style on its right."""
-    show(canvas, pixels, 2, 28, PICTURE)
-    width, height = (length / canvas.get_figure(root=True).dpi * POINTS for length in canvas.bbox.size)
+    area = sheet(canvas)
+    show(area, pixels, 2, 28, PICTURE)
+    width = canvas.bbox.width
     for number, (text, style) in enumerate(lines):
-        place = ((PICTURE + 14) / width, 1 - (28 + LINE * number) / height)
         style = {"fontsize": 10, "va": "top"} | style
         text = shortened(text, width - PICTURE - 14, style["fontsize"])
-        canvas.text(*place, text, **style)
+        area.text(PICTURE + 14, 28 + LINE * number, text, **style)
 
 
 def exhibit_height(lines: int) -> int:
