@@ -32,7 +32,7 @@ def main() -> None:
     write_table(REPORTS / "label_errors.csv", ("file", "reason"), map(exclusion, study.suspects))
     write_plot_tables(REPORTS / "plots", study.runs)
     made = {name: figures.figure(name, study) for name in figures.NAMES}
-    panels = {name: render(figure, REPORTS / "figures" / name) for name, figure in made.items()}
+    panels = {name: render(figure, name, REPORTS / "figures") for name, figure in made.items()}
     write_text(REPORTS / "report.html", page(study, made, panels))
 
 

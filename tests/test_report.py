@@ -44,7 +44,7 @@ def page(reported):
 
 
 def made(folder):
-    written = [*folder.glob("reports/plots/*"), *folder.glob("reports/figures/*")]
+    written = [*folder.glob("reports/plots/*"), *folder.glob("reports/figures/*/*")]
     written += [folder / "reports" / name for name in TEXTS]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in written}
 
@@ -179,5 +179,5 @@ def test_the_how_to_of_a_new_figure_works(study, monkeypatch):
     monkeypatch.setattr(figures, "NAMES", (*figures.NAMES, "confidence"))
     monkeypatch.setitem(figures.SECTIONS, "Can they be trusted?", ("reliability", "confidence"))
     report.main()
-    assert (study / "reports/figures/confidence.svg").exists()
+    assert (study / "reports/figures/svg/confidence.svg").exists()
     assert '<h3 id="confidence">' in (study / "reports/report.html").read_text(encoding="utf-8")

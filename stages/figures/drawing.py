@@ -83,14 +83,14 @@ def tip(artist: Artist, text: str) -> None:
     artist.set_gid(f"tip:{text}")
 
 
-def render(figure: Figure, stem: Path) -> list[str]:
-    """Draw each panel: returned as SVG for the page, and the whole as `<stem>.svg` and `.png`.
+def render(figure: Figure, name: str, folder: Path) -> list[str]:
+    """Draw each panel: returned as SVG for the page, and the whole as svg/<name>.svg and PNG.
 
     The files are for slides, on white. Of a figure without panels there are none.
     """
-    drawn = [_drawn(panel, f"{stem.name}-{index}") for index, panel in enumerate(figure.panels)]
+    drawn = [_drawn(panel, f"{name}-{index}") for index, panel in enumerate(figure.panels)]
     if drawn:
-        _write_static(figure, drawn, stem)
+        _write_static(figure, drawn, name, folder)
     pairs = zip(figure.panels, drawn, strict=True)
     return [_themed(svg, panel) for panel, (svg, _) in pairs]
 
@@ -109,7 +109,9 @@ def _drawn(panel: Panel, name: str) -> tuple[str, Image.Image]:
     return _plain(text.getvalue()), Image.frombytes("RGBA", size, pixels.getvalue())
 
 
-def _write_static(figure: Figure, drawn: list[tuple[str, Image.Image]], stem: Path) -> None:
+def _write_static(
+    figure: Figure, drawn: list[tuple[str, Image.Image]], name: str, folder: Path
+) -> None:
     panel = figure.panels[0]
     columns = _columns(len(drawn), panel.width)
     places = [
@@ -120,21 +122,21 @@ def _write_static(figure: Figure, drawn: list[tuple[str, Image.Image]], stem: Pa
     width = max(x for x, _ in places) + panel.width + GAP
     height = places[-1][1] + panel.height + GAP
     title = Panel("", width, HEADLINE, partial(_headline, figure.title))
-    parts = [((0, 0), *_drawn(title, f"{stem.name}-title"))]
+    parts = [((0, 0), *_drawn(title, f"{name}-title"))]
     parts += [(place, *one) for place, one in zip(places, drawn, strict=True)]
     sheet = Image.new("RGB", (SHARP * width, SHARP * height), "white")
     inner = []
     for (x, y), svg, pixels in parts:
         sheet.paste(pixels, (SHARP * x, SHARP * y), pixels)
         inner.append(re.sub("<svg ", f'<svg x="{x}" y="{y}" ', svg, count=1))
-    stem.parent.mkdir(parents=True, exist_ok=True)
     root = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="{XLINK}" '
     root += f'viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
     style = "<style>* { stroke-linejoin: round; stroke-linecap: butt }</style>"
     ground = '<rect width="100%" height="100%" fill="white"/>'
     text = "\n".join([root, style, ground, *inner, "</svg>"])
-    write_text(stem.with_suffix(".svg"), text + "\n")
-    sheet.save(stem.with_suffix(".png"), "PNG")
+    write_text(folder / "svg" / f"{name}.svg", text + "\n")
+    (folder / "png").mkdir(parents=True, exist_ok=True)
+    sheet.save(folder / "png" / f"{name}.png")
 
 
 def _headline(title: str, canvas: FigureBase) -> None:
