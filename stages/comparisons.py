@@ -123,5 +123,5 @@ def _range(low: float, high: float) -> str:
 
 def _rounded(pictures: int) -> str:
     """Two digits are more than the formula is good for."""
-    digits = len(str(pictures)) - 2
-    return f"{max(pictures, round(pictures, -digits) if digits > 0 else pictures):,} test pictures"
+    step = 10 ** max(0, len(str(pictures)) - 2)
+    return f"{ceil(pictures / step) * step:,} test pictures"

@@ -67,7 +67,7 @@ def _draw(shown: Sequence[Comparison], canvas: FigureBase) -> None:
 
 
 def _row(c: Comparison) -> list[str]:
-    needed = "" if c.needed is None else f"{max(c.needed, 0):,}"
+    needed = "" if c.needed is None else f"{c.needed:,}"
     points = [f"{100 * value:.1f}" for value in (c.difference, c.low, c.high)]
     counts = [str(c.only_first), str(c.only_second)]
     return [c.first.name, c.second.name, points[0], f"{points[1]} to {points[2]}", *counts,

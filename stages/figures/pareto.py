@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
@@ -89,14 +91,23 @@ def _draw(label: str, found: Sequence[Point], canvas: FigureBase) -> None:
                             facecolor=filled, zorder=3)  # fmt: skip
         tip(mark, f"{point.name}: {100 * point.accuracy:.1f} %, {label} {point.cost:.2f}")
     highest = max(p.cost for p in found)
-    for point in found if len(found) <= NAMED else on_front:
-        right_half = point.cost > highest / 2
-        area.annotate(shortened(point.name, 180, 9), (point.cost, 100 * point.accuracy),
-                      (-7 if right_half else 7, 5), textcoords="offset pixels", fontsize=9,
-                      color=INK, ha="right" if right_half else "left")  # fmt: skip
     area.set_xlim(0, highest * 1.08)
+    _name(area, found if len(found) <= NAMED else on_front, highest / 2)
     area.set_xlabel(label, color=MUTED)
     area.set_ylabel("test accuracy, %")
+
+
+def _name(area: Axes, shown: Sequence[Point], middle: float) -> None:
+    """Names beside the points, from above, each below the one before."""
+    above = np.inf
+    for point in sorted(shown, key=lambda p: -p.accuracy):
+        place = (point.cost, 100 * point.accuracy)
+        height = area.transData.transform(place)[1]
+        above = min(height + 6, above - 12)
+        left = point.cost <= middle
+        area.annotate(shortened(point.name, 180, 9), place, (7 if left else -7, above - height),
+                      textcoords="offset pixels", fontsize=9, color=INK, va="center",
+                      ha="left" if left else "right")  # fmt: skip
 
 
 def _measured_on(study: Study) -> str:
