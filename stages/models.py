@@ -33,7 +33,8 @@ def head(features: int, classes: int) -> keras.Model:
     layers = [
         keras.Input((features,)),
         keras.layers.Normalization(name="standardise"),
-        keras.layers.Dense(classes, name="logits"),
+        # The loss is convex in these weights: from zero, no random start is left in the logits.
+        keras.layers.Dense(classes, kernel_initializer="zeros", name="logits"),
     ]
     return keras.Sequential(layers, name="head")
 

@@ -133,7 +133,7 @@ def test_a_wrong_parameter_ends_in_one_line(study):
     change(study, lambda params: params["split"].update(train=0.7))
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "split.train is 2.0; allowed: a number above 0 below 1" in done.stderr
+    assert "split.train is 2.0; allowed: a number above 0, below 1" in done.stderr
 
 
 def test_a_forced_run_changes_no_byte(study):
