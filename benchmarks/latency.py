@@ -2,9 +2,9 @@
 
     python -m benchmarks.latency     # on a machine that does nothing else; minutes
 
-No stage: a time is another one at every run, and `dvc repro --force` must give the same bytes. It is
-a measurement, taken once, kept by Git with the machine it was taken on, and read by the report like
-any other input. Weights do not matter for it, so no data or training is needed. GFLOPs count a
+No stage: a time is another one at every run, and `dvc repro --force` must give the same bytes. It
+is a measurement, taken once, kept by Git with the machine it was taken on, and read by the report
+like any other input. Weights do not matter for it, so no data or training is needed. GFLOPs count a
 multiplication and an addition as two.
 """
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.report_scale     # in an empty folder, with the checkout on PYTHONPATH
 
-It makes up the study here, reports on it and prints seconds and the peak of memory. Claimed: at most
-60 s and 2 GB (docs/decisions.md).
+It makes up the study here, reports on it and prints seconds and the peak of memory. Claimed: at
+most 60 s and 2 GB.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 H. Chefer et al.: Generic Attention-model Explainability, 2021, https://arxiv.org/abs/2103.15679.
 Each layer's attention counts as far as the class gains from it (gradient × attention, what is
 negative left out, mean over heads), and layers are followed through one another. Plain attention
-rollout (S. Abnar, W. Zuidema 2020) shows the same places whatever class is asked for; this does not.
+rollout (S. Abnar, W. Zuidema 2020) shows the same places whatever class is asked for.
 
 A network that reads the class token alone is asked what of that token came from which patch. One
 that reads other tokens too (DINOv2: their mean) is asked for each token, weighted by what it adds

@@ -46,14 +46,16 @@ class Comparison:
     def sentence(self) -> str:
         points = f"{100 * self.difference:.1f} points, 95 % CI {_range(self.low, self.high)}"
         if self.told_apart:
-            return f"{self.first.name} is better than {self.second.name}: {points}, {in_words(self.p)}."
+            better = f"{self.first.name} is better than {self.second.name}"
+            return f"{better}: {points}, {in_words(self.p)}."
         start = (
             f"{self.first.name} and {self.second.name} cannot be told apart on {self.pictures} "
             f"pictures: {points}, {in_words(self.p)}"
         )
         if self.needed is None:
             return f"{start}."
-        return f"{start}. To tell a true difference of this size apart takes about {_rounded(self.needed)}."
+        needed = _rounded(self.needed)
+        return f"{start}. To tell a true difference of this size apart takes about {needed}."
 
 
 def compare(runs: Sequence[Run], accuracies: Sequence[np.ndarray]) -> list[Comparison]:

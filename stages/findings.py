@@ -19,8 +19,9 @@ def findings(study: Study) -> list[str]:
 def _best(study: Study) -> str:
     place = study.runs.index(study.best)
     low, high = study.interval(place, "accuracy")
+    accuracy = study.scores[place]["accuracy"]
     start = (
-        f"{study.best.name} is right most often: on {100 * study.scores[place]['accuracy']:.1f} % of "
+        f"{study.best.name} is right most often: on {100 * accuracy:.1f} % of "
         f"{len(study.test)} test pictures (95 % CI {100 * low:.1f} to {100 * high:.1f} %)"
     )
     rivals = not_told_apart(study)
@@ -67,8 +68,8 @@ def _cost(study: Study) -> str:
 
 def not_told_apart(study: Study) -> list[Run]:
     """The runs that the test pictures cannot tell from the best one."""
-    return [run for run in study.runs
-            if run is not study.best and not study.comparison(run, study.best).told_apart]  # fmt: skip
+    others = [run for run in study.runs if run is not study.best]
+    return [run for run in others if not study.comparison(run, study.best).told_apart]
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -73,7 +73,9 @@ class Study:
         return self.origins.get(file, {}).get(key, "")
 
     def comparison(self, one: Run, other: Run) -> Comparison:
-        return next(c for c in self.comparisons if {id(c.first), id(c.second)} == {id(one), id(other)})
+        return next(
+            c for c in self.comparisons if {id(c.first), id(c.second)} == {id(one), id(other)}
+        )
 
 
 def read_study(models: Sequence[str], seed: int) -> Study:

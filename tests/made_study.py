@@ -70,9 +70,13 @@ def make_run(model, phase, classes, each, seed):
             named = dict(zip(classes, shares, strict=True))
             rows.append(dict(zip(COLUMNS, facts, strict=True)) | named)
     write_table(f"reports/predictions/{model}-{phase}.csv", (*COLUMNS, *classes), rows)
-    card = {"title": model.replace("_", " ").title(), "classes": list(classes),
-            "parameters": 1000 * (seed + 1), "trained_parameters": 100,
-            "bytes": {"weights": 4000 * (seed + 1), "with_optimizer": 4800 * (seed + 1)}}  # fmt: skip
+    card = {
+        "title": model.replace("_", " ").title(),
+        "classes": list(classes),
+        "parameters": 1000 * (seed + 1),
+        "trained_parameters": 100,
+        "bytes": {"weights": 4000 * (seed + 1), "with_optimizer": 4800 * (seed + 1)},
+    }
     write_json(f"reports/cards/{model}-{phase}.json", card)
     for pictures in runs.WATCHED:
         for metric in runs.CURVES:

@@ -40,7 +40,7 @@ def test_grad_cam_before_a_global_pooling_is_the_class_activation_map(pictures):
 
 
 def test_attention_relevance_is_that_of_the_paper_for_a_class_token(pictures):
-    """Chefer et al. 2021, equations 5 and 6: R = 1, and R += mean(relu(gradient · A)) R per layer."""
+    """Chefer et al. 2021, equations 5 and 6: R = 1, R += mean(relu(gradient · A)) R."""
     _, _, network = classifier("tiny_vit")
     blocks = [layer for layer in network.layers if isinstance(layer, TransformerBlock)]
     inner = keras.Model(network.input, [*(block.output[1] for block in blocks), network.output])

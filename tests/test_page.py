@@ -12,9 +12,13 @@ from stages import report
 WIDTHS = (1440, 1024, 390)
 SCHEMES = ("light", "dark")
 CLASSES = ("Bird", "Cat & <kitten>", "Tree", *(f"Class {number}" for number in range(9)))
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here (Debian: apt install chromium)")
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM, reason="no Chromium here (Debian: apt install chromium)"
+)
 
 # Texts of a drawing that lie on one another or stick out of it, and panels that do.
 OVERLAPS = """() => {
@@ -23,7 +27,8 @@ OVERLAPS = """() => {
   const found = []
   for (const svg of document.querySelectorAll("svg")) {
     const frame = svg.getBoundingClientRect()
-    const texts = [...svg.querySelectorAll("text")].map(t => [t.textContent, t.getBoundingClientRect()])
+    const texts = [...svg.querySelectorAll("text")]
+      .map(t => [t.textContent, t.getBoundingClientRect()])
     texts.forEach(([text, box], i) => {
       if (box.left < frame.left - 2 || box.right > frame.right + 2 || box.bottom > frame.bottom + 2)
         found.push(`${svg.ariaLabel}: "${text}" sticks out`)
@@ -99,7 +104,8 @@ def test_every_figure_has_a_title_and_a_text_alternative(opened):
           .map(id => document.getElementById(id).textContent),
         drawings: f.querySelectorAll("svg").length,
         numbers: f.parentElement.querySelectorAll("details tbody tr").length,
-        nameless: [...f.querySelectorAll("svg")].filter(s => !s.ariaLabel || s.role !== "img").length,
+        nameless: [...f.querySelectorAll("svg")]
+          .filter(s => !s.ariaLabel || s.role !== "img").length,
     }))""")
     assert len(figures) == len(report.figures.NAMES)
     for figure in figures:

@@ -1,6 +1,5 @@
 """Classification reports on the test pictures as heat maps on one colour scale."""
 
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np

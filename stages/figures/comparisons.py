@@ -8,7 +8,7 @@ from matplotlib.figure import FigureBase
 from stages.comparisons import Comparison, in_words
 from stages.figures import Figure, Panel
 from stages.figures.drawing import ACCENT, INK, MUTED, axes, tip
-from stages.figures.marks import no_rows_axis, name_row, shortened
+from stages.figures.marks import name_row, no_rows_axis, shortened
 from stages.study import Study
 
 ROW = 52  # pixels
@@ -18,6 +18,7 @@ WIDTH = 330
 
 def figure(study: Study) -> Figure:
     shown = in_view(study)
+    height = 70 + ROW * len(shown)
     left_out = len(study.comparisons) - len(shown)
     return Figure(
         title="Differences between runs",
@@ -28,7 +29,7 @@ def figure(study: Study) -> Figure:
         "single comparison at level 0.05 and power 0.8, if the true difference is the one seen."
         + (f" Of all pairs, {left_out} are in the table only." if left_out else ""),
         description=" ".join(c.sentence for c in shown[:3]),
-        panels=[Panel("Difference in accuracy", WIDTH, 70 + ROW * len(shown), partial(_draw, shown))],
+        panels=[Panel("Difference in accuracy", WIDTH, height, partial(_draw, shown))],
         header=["run", "against", "points", "95 % CI", "only it right", "only the other right",
                 "p", "test pictures needed"],
         rows=[_row(c) for c in study.comparisons],
@@ -56,7 +57,9 @@ def _draw(shown: Sequence[Comparison], canvas: FigureBase) -> None:
         area.plot([0, 0], [row - 0.12, row + 0.12], color=INK, linewidth=1)  # not through the names
         area.plot(ends, [row, row], color=colour, linewidth=2.5, solid_capstyle="butt")
         filled = colour if c.told_apart else "none"
-        mark = area.scatter([100 * c.difference], [row], s=48, color=colour, facecolor=filled, zorder=3)
+        mark = area.scatter(
+            [100 * c.difference], [row], s=48, color=colour, facecolor=filled, zorder=3
+        )
         tip(mark, c.sentence)
         first, second = (shortened(run.name, WIDTH - 60) for run in (c.first, c.second))
         name_row(area, row - 0.27, first)

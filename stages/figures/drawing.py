@@ -174,4 +174,3 @@ def _themed(svg: str, panel: Panel) -> str:
 def _font(match: re.Match) -> str:
     weight = "font-weight: bold; " if "bold" in match.group() else ""
     return f"{weight}font-size: {match.group(1)}"
-

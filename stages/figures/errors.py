@@ -22,6 +22,7 @@ from stages.study import Study
 
 SHOWN = 36
 SIDE = 128  # pixels that a picture has
+ORIGIN = ("title", "author", "licence", "page_url")
 BELOW = 30  # pixels for where it comes from
 
 
@@ -45,7 +46,7 @@ def figure(study: Study) -> Figure:
         rows=[
             [test.files[row], test.classes[test.actual[row]]]
             + [said_of(run, row) for run in study.runs]
-            + [study.origin(test.files[row], key) for key in ("title", "author", "licence", "page_url")]
+            + [study.origin(test.files[row], key) for key in ORIGIN]
             for row in rows
         ],
     )  # fmt: skip

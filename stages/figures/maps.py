@@ -32,8 +32,8 @@ def figure(study: Study) -> Figure:
         caption=f"The same test pictures for every fine-tuned network. Right: of the pictures that "
         f"all of them get right, the {EACH} they are surest of, a class once. Wrong: of those that "
         f"one at least gets wrong, the {EACH} with the least probability for the actual class. The "
-        "redder a place, the more it speaks for the class that is named below, from the least to the "
-        "most of each map. Convolutional "
+        "redder a place, the more it speaks for the class that is named below, from the least "
+        "to the most of each map. Convolutional "
         "networks: Grad-CAM on the last feature map (Selvaraju et al. 2017). Transformers: "
         "gradient-weighted attention through all layers (Chefer et al. 2021), as plain attention "
         "rollout shows the same places for every class. A map says where, not why.",

@@ -86,4 +86,6 @@ def said_of(run: Run, row: int) -> str:
     """A run's word on a test picture: ✓ or ✗, class, confidence."""
     test = run.test
     sure = test.probability[row, test.predicted[row]]
-    return f"{'✓' if run.right[row] else '✗'} {test.classes[test.predicted[row]]} {100 * sure:.0f} %"
+    return (
+        f"{'✓' if run.right[row] else '✗'} {test.classes[test.predicted[row]]} {100 * sure:.0f} %"
+    )

@@ -25,20 +25,23 @@ def figure(study: Study) -> Figure:
         "Source": Counter(study.origin(row["file"], "title") or "not known" for row in kept),
         "Mode as found": Counter(row["mode"] for row in kept),
         "Rejected because": Counter(row["reason"].partition(":")[0] for row in rejected),
-        "Group of near duplicates": Counter(f"{size} pictures" if size > 1 else "alone" for size in sizes),
-    }  # fmt: skip
+        "Group of near duplicates": Counter(
+            f"{size} pictures" if size > 1 else "alone" for size in sizes
+        ),
+    }
     shown = {title: most(count) for title, count in counts.items() if count}
     height = 66 + ROW * max(map(len, shown.values()))
     converted = sum(number for mode, number in counts["Mode as found"].items() if mode != "RGB")
     return Figure(
         title="Sources, licences, conversions",
-        caption="Pictures kept, by licence, by source and by the mode they came in: all but RGB were "
-        "converted, transparent parts put on the background colour. Groups: pictures that look "
+        caption="Pictures kept, by licence, by source and by the mode they came in: all but RGB "
+        "were converted, transparent parts put on the background colour. Groups: pictures that look "
         "nearly alike.",
-        description=f"{len(kept)} pictures kept, {len(rejected)} rejected, {converted} converted to "
-        f"RGB, {len(sizes)} groups. Most frequent licence: {next(iter(shown['Licence']))}.",
+        description=f"{len(kept)} pictures kept, {len(rejected)} rejected, {converted} converted "
+        f"to RGB, {len(sizes)} groups. Most frequent licence: {next(iter(shown['Licence']))}.",
         panels=[
-            Panel(title, 330, height, partial(_draw, count, height)) for title, count in shown.items()
+            Panel(title, 330, height, partial(_draw, count, height))
+            for title, count in shown.items()
         ],
         header=["of", "which", "pictures or groups"],
         rows=[

@@ -45,7 +45,11 @@ def figure(study: Study) -> Figure:
         ],
         header=["run", "test accuracy", *measures],
         rows=[
-            [run.name, f"{scores['accuracy']:.3f}", *(f"{costs[i]:.2f}" for costs in measures.values())]
+            [
+                run.name,
+                f"{scores['accuracy']:.3f}",
+                *(f"{costs[i]:.2f}" for costs in measures.values()),
+            ]
             for i, (run, scores) in enumerate(zip(study.runs, study.scores, strict=True))
         ],
     )
@@ -112,7 +116,9 @@ def _name(area: Axes, shown: Sequence[Point], middle: float) -> None:
 
 def _measured_on(study: Study) -> str:
     if not measured(study):
-        return "Operations and time per picture join in once python -m benchmarks.latency has measured them."
+        return (
+            "python -m benchmarks.latency measures operations and time per picture, to join these."
+        )
     machines = sorted({study.latency[run.model]["machine"] for run in study.runs})
     return (
         "Times are medians measured once, on " + " and ".join(machines) + "; they are an input of "

@@ -16,9 +16,9 @@ def figure(study: Study) -> Figure:
     sizes = [(run.name, *megabytes(run.card)) for run in study.runs]
     return Figure(
         title="Size of the saved models",
-        caption="Weights: what is needed to use a model. With optimiser: what a checkpoint to go on "
-        "training needs besides, the two moments that Adam keeps for each trained parameter. A "
-        "model trained as a whole weighs three times as much so, and nothing of it is needed later.",
+        caption="Weights: what is needed to use a model. With optimiser: what a checkpoint to go "
+        "on training needs besides, the two moments that Adam keeps for each trained parameter. A "
+        "model trained as a whole weighs three times as much so; none of it is needed later.",
         description=" ".join(
             f"{name}: {weights:.1f} MB of weights, {both:.1f} MB with the optimiser."
             for name, weights, both in sizes

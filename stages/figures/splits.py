@@ -21,8 +21,8 @@ def figure(study: Study) -> Figure:
     return Figure(
         title="Accuracy and loss on training, validation and test pictures",
         caption="Accuracy is better further right, log loss further left. The pictures are as "
-        "they are, not varied. A wide gap between training and test is overfitting. The green bar is "
-        "the 95 % interval of the test figure.",
+        "they are, not varied. A wide gap between training and test is overfitting. The green bar "
+        "is the 95 % interval of the test figure.",
         description=" ".join(
             f"{run.name}: test accuracy {values['test']['accuracy']:.3f}, "
             f"test log loss {values['test']['log_loss']:.3f}."
