@@ -35,8 +35,8 @@ def figure(study: Study) -> Figure:
     return Figure(
         title="Sources, licences, conversions",
         caption="Pictures kept, by licence, by source and by the mode they came in: all but RGB "
-        "were converted, transparent parts put on the background colour. Groups: pictures that look "
-        "nearly alike.",
+        "were converted, transparent parts put on the background colour. Groups: pictures that "
+        "look nearly alike.",
         description=f"{len(kept)} pictures kept, {len(rejected)} rejected, {converted} converted "
         f"to RGB, {len(sizes)} groups. Most frequent licence: {next(iter(shown['Licence']))}.",
         panels=[
