@@ -65,6 +65,12 @@ class Rgb(Section):
     max_megapixels: int = Field(ge=1, le=1000)
 
 
+class Checks(Section):
+    min_deviation: float = Field(ge=0, le=127)
+    min_side: int = Field(ge=1, le=4096)
+    min_ratio: float = Field(ge=0, le=1)
+
+
 class Split(Section):
     train: float = Field(gt=0, lt=1)
     validation: float = Field(gt=0, lt=1)
@@ -120,6 +126,7 @@ class Study(Section):
     )
     scrape: Scrape
     rgb: Rgb
+    checks: Checks
     split: Split
     models: list[Literal[zoo.NAMES]] = Field(
         min_length=1, description=f"a list of one or more of {', '.join(zoo.NAMES)}"

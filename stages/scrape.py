@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from stages import shards
 from stages.errors import StudyError, run
 from stages.params import load
 from stages.sources import Picture, lookup
@@ -35,6 +36,7 @@ def main() -> None:
     kept, counts = choose(found, list(params.classes), params.scrape.per_class)
     require_every_class(counts, params.scrape.source)
     remove(found, kept)
+    shards.pack(RAW)
 
     write_table(RAW / "manifest.csv", COLUMNS, sorted(kept, key=lambda row: row["file"]))
     write_text(RAW / "ATTRIBUTION.md", attribution(kept))

@@ -42,7 +42,7 @@ def tiny(params: dict) -> None:
 
 
 def every_stage() -> set[str]:
-    return {"scrape", "to_rgb", "split", "report"} | {
+    return {"scrape", "to_rgb", "checks", "split", "report"} | {
         f"{stage}@{model}{phase}"
         for model in MODELS
         for stage, phase in (
