@@ -54,7 +54,8 @@ def make_pictures(names: list, labels: np.ndarray, files: list, rng: np.random.G
         rows.append({"file": file, "class": names[label], "raw": file, "status": "kept",
                      "reason": "", "mode": "RGB"})  # fmt: skip
     write_table("data/rgb/manifest.csv", list(rows[0]), rows)
-    raw = [{"file": file, "title": "A set", "author": "", "licence": "CC0-1.0", "page_url": ""}
+    raw = [{"file": file, "title": "A set", "author": "", "licence": "CC0-1.0", "page_url": "",
+            "sha256": ""}
            for file in files]  # fmt: skip
     write_table("data/raw/manifest.csv", list(raw[0]), raw)
 

@@ -21,6 +21,7 @@ from stages.tables import write_table, write_text
 
 SCORES = ("accuracy", "log_loss", "macro_precision", "macro_recall", "macro_f1")
 LEADERBOARD = ("model", "phase", "split", "images", *SCORES)
+EXCLUSION = ("file", "sha256", "reason")
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 REPORTS = Path("reports")
 
@@ -29,7 +30,8 @@ def main() -> None:
     params = load("seed", "models")
     study = read_study(params.models, params.seed)
     write_table(REPORTS / "leaderboard.csv", LEADERBOARD, leaderboard(study))
-    write_table(REPORTS / "label_errors.csv", ("file", "reason"), map(exclusion, study.suspects))
+    lines = [exclusion(study, suspect) for suspect in study.suspects]
+    write_table(REPORTS / "label_errors.csv", EXCLUSION, lines)
     write_plot_tables(REPORTS / "plots", study.runs)
     made = {name: figures.figure(name, study) for name in figures.NAMES}
     panels = {name: render(figure, name, REPORTS / "figures") for name, figure in made.items()}
@@ -46,9 +48,14 @@ def leaderboard(study: Study) -> Iterator[dict]:
             yield row | {name: scores[name] for name in SCORES}
 
 
-def exclusion(suspect: Suspect) -> dict[str, str]:
-    """A line for data/exclude.csv."""
-    return {"file": suspect.file, "reason": f"no {suspect.given}, rather {suspect.suggested}"}
+def exclusion(study: Study, suspect: Suspect) -> dict[str, str]:
+    """A line for data/exclude.csv, which names pictures as data/raw does."""
+    raw, sha256 = (study.origin(suspect.file, key) for key in ("file", "sha256"))
+    return {
+        "file": raw,
+        "sha256": sha256,
+        "reason": f"no {suspect.given}, rather {suspect.suggested}",
+    }
 
 
 def standings(study: Study) -> list[dict]:

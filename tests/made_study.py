@@ -17,7 +17,7 @@ CLASSES = ("Bird", "Cat & <kitten>", "Tree")
 PARAMS = ROOT.joinpath("params.yaml").read_text(encoding="utf-8")
 MODELS = ("tiny_cnn", "tiny_vit")
 RGB = ("file", "class", "raw", "status", "reason", "mode", "format", "width", "height", "sha256")
-RAW = ("file", "source", "page_url", "title", "author", "licence")
+RAW = ("file", "source", "page_url", "title", "author", "licence", "sha256")
 LATENCY = ("network", "machine", "gflops", "median_1_ms", "p95_1_ms", "median_32_ms", "p95_32_ms")
 
 
@@ -48,7 +48,9 @@ def make_pictures(classes, each, side):
             ImageDraw.Draw(picture).ellipse((2, 2, side - 2 - number % 9, side - 2), fill=colour)
             picture.save(path)
             found.append([file, name, file, "kept", "", "RGBA", "PNG", side, side, "0" * 64])
-            raw.append([file, "folder", "https://example.org", "A set", "Somebody", "CC0-1.0"])
+            raw.append(
+                [file, "folder", "https://example.org", "A set", "Somebody", "CC0-1.0", "0" * 64]
+            )
     broken = ["", classes[0], "x.png", "rejected", "truncated PNG", "", "", "", "", ""]
     rows = [dict(zip(RGB, row, strict=True)) for row in [*found, broken]]
     write_table("data/rgb/manifest.csv", RGB, rows)

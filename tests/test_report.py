@@ -119,6 +119,7 @@ def test_the_report_loads_no_network_library():
 def test_a_picture_filed_wrongly_is_named_for_the_exclusions(reported):
     assert read_table(reported / "reports/label_errors.csv")[0] == {
         "file": "Bird/3.png",
+        "sha256": "0" * 64,
         "reason": "no Bird, rather Tree",
     }
 

@@ -23,7 +23,7 @@ def figure(study: Study) -> Figure:
         "pictures, whose mean probabilities over all runs come from networks that were not trained "
         "on them. Look before you leave one out: what is hard to tell is found too. "
         f"reports/label_errors.csv has the lines for data/exclude.csv.{more}",
-        description=f"{len(found)} pictures. "
+        description=f"Of the validation and test pictures, {len(found)} look misfiled. "
         + " ".join(f"{s.file}: rather {s.suggested}." for s in found[:SHOWN]),
         panels=[
             Panel(f"{s.given}?", 330, exhibit_height(5), partial(_draw, study, s))

@@ -18,6 +18,7 @@ from stages.runs import Run
 PICTURE = 104  # pixels, of a picture beside its lines
 LINE = 13  # pixels
 WHITE = "#ffffff"
+RGB = Path("data/rgb")
 
 
 def name_row(area: Axes, row: float, name: str) -> None:
@@ -40,7 +41,7 @@ def shortened(text: str, width: float, size: float = 10) -> str:
 
 def thumbnail(file: str, side: int) -> np.ndarray:
     """A picture of data/rgb on a white square: uint8 (side, side, 3)."""
-    with Image.open(io.BytesIO(shards.read(Path("data/rgb"), file))) as picture:
+    with Image.open(io.BytesIO(shards.read(RGB, file))) as picture:
         return images.square(picture, side, WHITE)
 
 

@@ -17,7 +17,8 @@ MOST = 10  # rows of a panel; what is rarer is taken together
 
 def figure(study: Study) -> Figure:
     kept = [row for row in study.found if row["status"] == "kept"]
-    rejected = [row for row in study.found if row["status"] != "kept"]
+    rejected = [row for row in study.found if row["status"] == "rejected"]
+    excluded = [row for row in study.found if row["status"] == "excluded"]
     said = study.runs[0].predictions
     sizes = np.unique(said.groups, return_counts=True)[1]
     counts = {
@@ -25,6 +26,7 @@ def figure(study: Study) -> Figure:
         "Source": Counter(study.origin(row["file"], "title") or "not known" for row in kept),
         "Mode as found": Counter(row["mode"] for row in kept),
         "Rejected because": Counter(row["reason"].partition(":")[0] for row in rejected),
+        "Excluded because": Counter(row["reason"] for row in excluded),
         "Group of near duplicates": Counter(
             f"{size} pictures" if size > 1 else "alone" for size in sizes
         ),
