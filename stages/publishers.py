@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from stages import fetch, tables
-from stages.download import DownloadError, download
 from stages.errors import StudyError
+from stages.large_file import DownloadError, download
 from stages.zoo import Published
 
 LOCK = Path("weights.lock")

@@ -19,6 +19,7 @@ from stages.sources import Picture, lookup
 from stages.tables import write_json, write_table, write_text
 
 RAW = Path("data/raw")
+COUNTED = ("asked", "found", "repeated", "in_two_classes", "kept")
 COLUMNS = [
     *("file", "class", "query", "source", "image_url", "page_url", "title", "author"),
     *("licence", "licence_url", "sha256", "bytes", "width", "height", "format"),
@@ -39,7 +40,8 @@ def main() -> None:
 
     write_table(RAW / "manifest.csv", COLUMNS, sorted(kept, key=lambda row: row["file"]))
     write_text(RAW / "ATTRIBUTION.md", attribution(kept))
-    write_json("reports/scrape.json", counts)
+    write_json("reports/scrape.json", counts["total"])
+    write_table("reports/scrape.csv", ("class", *COUNTED), per_class_rows(counts))
 
 
 def refuse_own_output(folder: str) -> None:
@@ -113,12 +115,16 @@ def choose(
                 seen.add(row["sha256"])
                 kept.append(row)
                 count["kept"] += 1
-        fields = ("asked", "found", "repeated", "in_two_classes", "kept")
-        counts[name] = {field: count[field] for field in fields}
+        counts[name] = {field: count[field] for field in COUNTED}
     total = Counter()
     for count in counts.values():
         total.update(count)
     return kept, {"total": dict(total), "classes": counts}
+
+
+def per_class_rows(counts: dict) -> list[dict]:
+    """A table of its own: as metrics, classes would be hundreds of columns of `dvc exp show`."""
+    return [{"class": name} | count for name, count in counts["classes"].items()]
 
 
 def require_every_class(counts: dict, source: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages import download, publishers
+from stages import large_file, publishers
 from stages.errors import StudyError
 from stages.zoo import Published
 
@@ -58,7 +58,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(download, "WAITS", (0, 0))
+    monkeypatch.setattr(large_file, "WAITS", (0, 0))
     server = Server()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -119,7 +119,7 @@ def test_a_folder_without_the_file_is_named(server, tmp_path):
 
 
 def test_what_is_unreachable_is_said_in_one_line(monkeypatch):
-    monkeypatch.setattr(download, "WAITS", ())
+    monkeypatch.setattr(large_file, "WAITS", ())
     weights = Published(url="http://127.0.0.1:9/w.npz", file="w.npz", sha256=None)
     with pytest.raises(StudyError) as error:
         fetched(weights)
@@ -184,12 +184,12 @@ def test_a_whole_part_is_taken_for_what_it_is(server, cache):
 
 def test_a_server_that_fails_for_a_moment_is_asked_again(server, monkeypatch):
     server.status = 503
-    monkeypatch.setattr(download.time, "sleep", lambda wait: setattr(server, "status", 200))
+    monkeypatch.setattr(large_file.time, "sleep", lambda wait: setattr(server, "status", 200))
     assert fetched(offered(server)) == CONTENT
 
 
 def test_a_file_without_end_is_not_fetched(server, monkeypatch):
-    monkeypatch.setattr(download, "LARGEST", 3_000_000)
+    monkeypatch.setattr(large_file, "LARGEST", 3_000_000)
     server.headers = False
     with pytest.raises(StudyError, match="larger than 3,000,000 bytes"):
         fetched(offered(server))
