@@ -7,10 +7,12 @@ alone. It costs about what an epoch of training the whole network on them does.
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
+import keras
 import numpy as np
 
-from stages import attention, datasets, gradcam, models, zoo
+from stages import attention, datasets, gradcam, models
 from stages.determinism import make_reproducible
 from stages.errors import run
 
@@ -24,11 +26,16 @@ def main(model: str) -> None:
     files = [listing.files[row] for row in listing.rows("test")]
     pixels = datasets.read_pixels(files, card["image_size"], card["background"])
 
-    method = attention if zoo.lookup(model).ENTRY.family == "vit" else gradcam
-    explain = method.explainer(network)
+    explain = method(network).explainer(network)
     batches = range(0, len(pixels), BATCH)
     found = [explain(datasets.scaled(pixels[start : start + BATCH])) for start in batches]
     save_maps(Path("reports/maps", f"{model}.npy"), np.concatenate(found))
+
+
+def method(network: keras.Model) -> ModuleType:
+    """By what a network ends in: a hybrid whose upper part is a transformer is read as one."""
+    names = {layer.name for layer in network.layers}
+    return attention if "Transformer_encoder_norm" in names else gradcam
 
 
 def save_maps(path: Path, relevance: np.ndarray) -> None:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from vit_keras.layers import TransformerBlock
 
 from stages import attention, gradcam, models, zoo
-from stages.explain import save_maps
+from stages.explain import method, save_maps
 
 
 def classifier(name):
@@ -61,3 +61,11 @@ def test_attention_relevance_is_that_of_the_paper_for_a_class_token(pictures):
 def test_a_map_goes_from_least_to_most_and_a_flat_one_is_empty(tmp_path):
     save_maps(tmp_path / "maps.npy", np.array([[[1.0, 3.0], [2.0, 1.0]], [[2.0, 2.0], [2.0, 2.0]]]))
     assert np.load(tmp_path / "maps.npy").tolist() == [[[0, 255], [128, 0]], [[0, 0], [0, 0]]]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("tiny_cnn", gradcam), ("tiny_vit", attention), ("vit_r26_s32", attention)],
+)
+def test_what_ends_in_a_transformer_is_read_as_one(name, expected):
+    assert method(zoo.lookup(name).backbone(64)) is expected
