@@ -44,11 +44,27 @@ class Class(Section):
     exclude: list[str] = []
 
 
+class Download(Section):
+    connections: int = Field(ge=1, le=64)
+    connections_per_host: int = Field(ge=1, le=16)
+    connect_timeout: float = Field(gt=0, le=120)
+    read_timeout: float = Field(gt=0, le=120)
+    total_timeout: float = Field(gt=0, le=3600)
+    max_megabytes: int = Field(ge=1, le=1000)
+    retries: int = Field(ge=0, le=10)
+    user_agent: str = Field(
+        pattern=r"^[!-~]+( [!-~]+)*$", description="text that says who fetches, in ASCII"
+    )
+    respect_robots: bool
+    respect_opt_out: bool
+
+
 class Scrape(Section):
     source: Literal[sources.NAMES]
     folder: str
     per_class: int = Field(ge=1, le=100_000)
     size: int = Field(ge=16, le=4096)
+    download: Download
 
     @model_validator(mode="after")
     def _folder_is_named(self) -> Scrape:

@@ -22,7 +22,8 @@ def save_weights(model: keras.Model, path: str | Path) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.part")
-    draft.write_bytes(save({weight.path: np.asarray(weight) for weight in model.weights}))
+    values = {name: np.asarray(variable) for name, variable in _variables(model).items()}
+    draft.write_bytes(save(values))
     os.replace(draft, path)
 
 
@@ -42,9 +43,7 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
 
 def set_weights(model: keras.Model, values: Mapping[str, np.ndarray], origin: str) -> None:
     """Set every variable of the model; raises StudyError unless the values fit one to one."""
-    variables = {weight.path: weight for weight in model.weights}
-    if len(variables) < len(model.weights):
-        raise ValueError(f"{model.name} has two variables of one path")
+    variables = _variables(model)
     if missing := sorted(variables.keys() - values.keys()):
         raise StudyError(f"{origin} lacks {_some(missing)} of {model.name}")
     if extra := sorted(values.keys() - variables.keys()):
@@ -58,6 +57,13 @@ def set_weights(model: keras.Model, values: Mapping[str, np.ndarray], origin: st
             )
     for path, variable in variables.items():
         variable.assign(values[path])
+
+
+def _variables(model: keras.Model) -> dict[str, keras.Variable]:
+    variables = {weight.path: weight for weight in model.weights}
+    if len(variables) < len(model.weights):
+        raise ValueError(f"{model.name} has two variables of one path")
+    return variables
 
 
 def _some(names: list[str]) -> str:

@@ -18,7 +18,7 @@ from stages.sources.iconify_svg import INK, draw, drawers, icon_svg
 # One quarter red, so that a turn or a mirror shows: the upper left one of a 16 × 16 box.
 CORNER = '<path fill="#f00" d="M0 0h8v8H0z"/>'
 RED, NOTHING = (255, 0, 0, 255), (0, 0, 0, 0)
-SETTINGS = Scrape(source="iconify", folder="", per_class=100, size=16)
+SETTINGS = Scrape.model_construct(source="iconify", folder="", per_class=100, size=16)
 
 
 def square(colour):

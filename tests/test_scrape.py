@@ -11,7 +11,7 @@ from PIL import Image
 
 from stages import scrape, sources
 from stages.errors import StudyError
-from stages.params import Class, Scrape
+from stages.params import Class, load
 from stages.sources import folder
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +22,7 @@ def project(tmp_path, monkeypatch):
     """An empty project whose pictures lie in `album`, with two classes."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["classes"] = {name: {"search": [name], "exclude": []} for name in ("Cat", "Dog")}
-    params["scrape"] = {"source": "folder", "folder": "album", "per_class": 3, "size": 64}
+    params["scrape"] |= {"source": "folder", "folder": "album", "per_class": 3}
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(yaml.safe_dump(params))
     return tmp_path
@@ -176,7 +176,7 @@ def test_a_folder_that_the_stage_empties_is_refused(project):
 
 
 def names(class_name="Cat", per_class=100):
-    settings = Scrape(source="folder", folder="album", per_class=per_class, size=64)
+    settings = load("scrape").scrape.model_copy(update={"per_class": per_class})
     wanted = {class_name: Class(search=["cat"])}
     return [picture.name for picture in folder.pictures(wanted, settings)]
 

@@ -10,26 +10,28 @@ from __future__ import annotations
 import math
 import os
 import pickle
+import pickletools
+import struct
 from collections import OrderedDict
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, ClassVar, NamedTuple
 
 import numpy as np
 
 from stages.errors import StudyError
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-KINDS = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+KINDS = {"FloatStorage": "<f4", "LongStorage": "<i8"}  # NumPy's names, in a type no pickle changes
 # What a damaged stream makes the unpickler raise, says Python's manual, and what we saw it raise.
 DAMAGE = (
     pickle.UnpicklingError, EOFError, AttributeError, ImportError, LookupError, TypeError,
-    ValueError, OverflowError, MemoryError, RecursionError,
+    ValueError, OverflowError, MemoryError, RecursionError, AssertionError, struct.error,
 )  # fmt: skip
 
 
 class _Storage(NamedTuple):
     key: str
-    kind: np.dtype
+    kind: str
     length: int
 
 
@@ -57,8 +59,18 @@ class _RefusedError(Exception):
     """The file asks for what a dictionary of tensors does not need."""
 
 
-class _Unpickler(pickle.Unpickler):
-    """Knows four names; everything else is refused before it is looked up."""
+class _Unpickler(pickle._Unpickler):
+    """Knows four names; everything else is refused before it is looked up.
+
+    It is Python's own in Python, with what protocol 2 has: the one in C fills memory up to any
+    index that a pickle names, and protocol 5 fills as many bytes as it names.
+    """
+
+    dispatch: ClassVar = {
+        ord(opcode.code): pickle._Unpickler.dispatch[ord(opcode.code)]
+        for opcode in pickletools.opcodes
+        if opcode.proto <= 2
+    }
 
     def find_class(self, module: str, name: str) -> object:
         if module == "torch" and name in KINDS:
@@ -83,7 +95,7 @@ def _header(file: BinaryIO) -> dict[str, _View]:
     magic, protocol, machine, views = (_Unpickler(file).load() for _ in range(4))
     if (magic, protocol) != (MAGIC, PROTOCOL) or machine.get("little_endian") is not True:
         raise ValueError("another magic number, protocol or byte order")
-    if not all(isinstance(view, _View) for view in views.values()):
+    if not all(isinstance(n, str) and isinstance(view, _View) for n, view in views.items()):
         raise _RefusedError("it holds more than tensors")
     return dict(views)
 
@@ -102,10 +114,11 @@ def _storages(file: BinaryIO, wanted: list[_Storage]) -> dict[str, np.ndarray]:
 
 def _numbers(file: BinaryIO, storage: _Storage) -> np.ndarray:
     length = int.from_bytes(file.read(8), "little", signed=True)
+    size = length * np.dtype(storage.kind).itemsize
     left = os.fstat(file.fileno()).st_size - file.tell()
-    if length != storage.length or not 0 <= length * storage.kind.itemsize <= left:
+    if length != storage.length or not 0 <= size <= left:
         raise ValueError(f"storage {storage.key} is cut off or has another length")
-    return np.frombuffer(file.read(length * storage.kind.itemsize), storage.kind)
+    return np.frombuffer(file.read(size), storage.kind)
 
 
 def _tensor(view: _View, storages: dict[str, np.ndarray]) -> np.ndarray:
