@@ -22,7 +22,7 @@ CLASS_NAME = "letters, digits, - and _, single spaces, up to 60 characters, a nu
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def _own_or_each(low: float, high: float, kind: type, *words: str) -> Any:
