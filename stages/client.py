@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -90,17 +90,25 @@ class Client:
         self._lock = threading.Lock()
 
     def get(
-        self, url: str, headers: Mapping[str, str] | None = None, *, follow: bool = True
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        follow: bool = True,
+        permit: Callable[[str], None] | None = None,
     ) -> Response:
         """Fetch a URL, after redirects unless `follow` is false. Raises Refusal.
 
         An answer of any status is a Response; one of 408, 429, 5xx only when more tries gave no
-        other. `headers` are added to ours, or replace them.
+        other. `headers` are added to ours, or replace them. `permit` is called with each URL
+        before it is asked, those of redirects too, and raises Refusal where it says no.
         """
         own = {"user-agent": self._settings.user_agent, "accept-encoding": "gzip"}
         own |= {name.lower(): value for name, value in (headers or {}).items()}
         place = _parsed(url)
         for _ in range(MAX_REDIRECTS + 1):
+            if permit:
+                permit(place.url)
             answer = self._tried(place, own)
             target = answer.headers.get("location") if answer.status in REDIRECTS else None
             if not follow or target is None:

@@ -105,7 +105,7 @@ def square(picture: Image.Image, size: int, background: str) -> np.ndarray:
 def as_png(picture: Image.Image) -> bytes:
     """PNG bytes, the same for the same pixels."""
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1)  # a third of the default's time, 15 % more bytes
+    picture.save(file, "PNG", compress_level=3)  # a third less time than 6, a fifth more bytes
     return file.getvalue()
 
 

@@ -22,7 +22,7 @@ CLASS_NAME = "letters, digits, - and _, single spaces, up to 60 characters, a nu
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def _own_or_each(low: float, high: float, kind: type, *words: str) -> Any:
@@ -51,6 +51,7 @@ class Download(Section):
     read_timeout: float = Field(gt=0, le=120)
     total_timeout: float = Field(gt=0, le=3600)
     max_megabytes: int = Field(ge=1, le=1000)
+    min_side: int = Field(ge=2, le=10_000)
     retries: int = Field(ge=0, le=10)
     user_agent: str = Field(
         pattern=r"^[!-~]+( [!-~]+)*$", description="text that says who fetches, in ASCII"
@@ -62,14 +63,17 @@ class Download(Section):
 class Scrape(Section):
     source: Literal[sources.NAMES]
     folder: str
+    urls: str
     per_class: int = Field(ge=1, le=100_000)
     size: int = Field(ge=16, le=4096)
     download: Download
 
     @model_validator(mode="after")
-    def _folder_is_named(self) -> Scrape:
+    def _folder_or_file_is_named(self) -> Scrape:
         if self.source == "folder" and not self.folder:
             raise ValueError("folder|the path of a folder, since scrape.source is folder")
+        if self.source == "urls" and not self.urls:
+            raise ValueError("urls|the path of a CSV file, since scrape.source is urls")
         return self
 
 

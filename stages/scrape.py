@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from stages.errors import StudyError, run
 from stages.params import load
-from stages.sources import Picture, lookup
+from stages.sources import Missed, Picture, lookup
 from stages.tables import write_json, write_table, write_text
 
 RAW = Path("data/raw")
@@ -22,6 +22,7 @@ COLUMNS = [
     *("file", "class", "query", "source", "image_url", "page_url", "title", "author"),
     *("licence", "licence_url", "sha256", "bytes", "width", "height", "format"),
 ]
+MISSED = ["class", "query", "source", "image_url", "page_url", "reason"]
 
 
 def main() -> None:
@@ -30,12 +31,14 @@ def main() -> None:
     empty(RAW)
 
     pictures = lookup(params.scrape.source).pictures(params.classes, params.scrape)
-    found = [save(picture) for picture in pictures]
+    found, missed = take(pictures)
     kept, counts = choose(found, list(params.classes), params.scrape.per_class)
+    count_missed(counts, missed)
     require_every_class(counts, params.scrape.source)
     remove(found, kept)
 
     write_table(RAW / "manifest.csv", COLUMNS, sorted(kept, key=lambda row: row["file"]))
+    write_table(RAW / "missed.csv", MISSED, missed)
     write_text(RAW / "ATTRIBUTION.md", attribution(kept))
     write_json("reports/scrape.json", counts)
 
@@ -51,13 +54,27 @@ def empty(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
+def take(pictures: Iterable[Picture | Missed]) -> tuple[list[dict], list[dict]]:
+    """Save what a source gives: rows of what is there, and of what could not be had."""
+    found, missed = [], []
+    for picture in pictures:
+        if isinstance(picture, Missed):
+            values = (picture.class_name, picture.query, picture.source, picture.image_url)
+            values = (*values, picture.page_url, picture.reason)
+            missed.append(dict(zip(MISSED, values, strict=True)))
+        else:
+            found.append(save(picture))
+    return found, missed
+
+
 def save(picture: Picture) -> dict:
     """Write a picture's bytes; its row of the manifest."""
     path = RAW / picture.class_name / picture.name
     path.parent.mkdir(parents=True, exist_ok=True)
+    data = picture.data if isinstance(picture.data, bytes) else picture.data.read_bytes()
     with path.open("xb") as file:  # two pictures of one name would be a source's mistake
-        file.write(picture.data)
-    width, height, kind = size_and_format(picture.data)
+        file.write(data)
+    width, height, kind = size_and_format(data)
     return {
         "file": path.relative_to(RAW).as_posix(),
         "class": picture.class_name,
@@ -69,8 +86,8 @@ def save(picture: Picture) -> dict:
         "author": picture.author,
         "licence": picture.licence,
         "licence_url": picture.licence_url,
-        "sha256": hashlib.sha256(picture.data).hexdigest(),
-        "bytes": len(picture.data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
         "width": width,
         "height": height,
         "format": kind,
@@ -117,6 +134,14 @@ def choose(
     for count in counts.values():
         total.update(count)
     return kept, {"total": dict(total), "classes": counts}
+
+
+def count_missed(counts: dict, missed: Iterable[dict]) -> None:
+    """Add to each class, and to the whole, how many could not be had for which reason."""
+    for row in missed:
+        for count in (counts["total"], counts["classes"][row["class"]]):
+            reasons = count.setdefault("missed", {})
+            reasons[row["reason"]] = reasons.get(row["reason"], 0) + 1
 
 
 def require_every_class(counts: dict, source: str) -> None:

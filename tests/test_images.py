@@ -183,9 +183,18 @@ def test_transparency_survives_a_profile():
     assert np.allclose(colours(data)[0], (127, 255, 127), atol=2)
 
 
-def test_grey_with_a_colour_profile_stays_grey():
-    data = saved(Image.new("L", (1, 1), 100), icc_profile=swapped())
-    assert np.allclose(colours(data)[0], (100, 100, 100), atol=2)
+def linear() -> bytes:
+    """An ICC profile whose levels are light itself: its exponent 2.4 and all else of sRGB's curve
+    become those of a straight line."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    start = profile.index(b"para") + 12
+    old, one = profile[start : start + 20], (1 << 16).to_bytes(4, "big")
+    return profile.replace(old, one + one + bytes(4) + one + bytes(4))
+
+
+def test_grey_goes_through_a_colour_profile_and_stays_grey():
+    data = saved(Image.new("L", (1, 1), 55), icc_profile=linear())
+    assert np.allclose(colours(data)[0], (128, 128, 128), atol=2)
 
 
 @pytest.mark.parametrize("profile", [b"junk", b"\0" * 128, swapped()[:200]])

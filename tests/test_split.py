@@ -110,6 +110,7 @@ def test_one_vendors_drawings_of_one_thing_stay_together(study):
     group = {file: row["group"] for file, row in splits().items()}
     assert group["Cat/001.png"] == group["Cat/004.png"] == group["Cat/009.png"]
     assert len(set(group.values())) == len(group) - 2
+    assert list(dict.fromkeys(group.values())) == [str(i) for i in range(len(group) - 2)]
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(study):
@@ -182,7 +183,8 @@ def test_groups_are_those_of_every_pair_compared(seed, count, most):
     hashes = random.integers(0, 2**64, (count, 2), np.uint64)
     for i in range(1, count, 2):  # every second one is a copy, mirrored or not, with a few bits off
         copy = hashes[random.integers(i)][:: random.choice([-1, 1])]
-        off = np.bitwise_or.reduce(np.uint64(1) << random.integers(0, 64, 5).astype(np.uint64))
+        bits = np.uint64(1) << random.integers(0, 64, (7, 2), np.uint64)
+        off = np.bitwise_or.reduce(bits * random.integers(0, 2, (7, 2), np.uint64))
         hashes[i] = copy ^ off
     classes = np.array(list("AB" * count))[:count]
     groups, _ = split.near_duplicates(hashes, classes, np.arange(count), most)
@@ -235,6 +237,17 @@ def test_no_group_is_ever_cut_and_no_class_with_enough_groups_is_missing(data):
     assigned = split.assign(np.array(classes), np.array(groups), ratios, seed)
     assert len(set(zip(groups, assigned, strict=True))) == len(set(groups))
     assert len(set(zip(classes, assigned, strict=True))) == 3 * count
+
+
+def test_a_class_that_no_fold_shares_with_the_others_is_in_every_split():
+    # Ten folds, of which no two hold a picture of all three classes.
+    classes = np.array(list("A" * 10 + "B" * 6 + "C" * 6))
+    groups = np.array([0, 1, 2, 3, 4, 5, 6, 6, 7, 7, *range(8, 20)])
+    assigned = split.assign(
+        classes, groups, SimpleNamespace(train=0.8, validation=0.1, test=0.1), 0
+    )
+    assert len(set(zip(classes, assigned, strict=True))) == 9
+    assert len(set(zip(groups, assigned, strict=True))) == 20
 
 
 @pytest.mark.parametrize(

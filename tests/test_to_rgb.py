@@ -195,6 +195,7 @@ def test_a_picture_that_kills_its_process_is_rejected_and_the_others_are_not(
     monkeypatch, project, work
 ):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(project), *sys.path]))
+    monkeypatch.setattr(to_rgb, "BATCH", 3)
     found = {f"Cat/{name}": f"Cat/{name}.png" for name in ["a", "b", "bad", "c"]}
     done = dict(to_rgb.on_all_cores(work, found, seconds=1))
     assert {raw: row["status"] for raw, row in done.items()} == {

@@ -22,7 +22,7 @@ def pictures(classes: Mapping[str, Class], settings: Scrape) -> Iterator[Picture
             yield Picture(
                 class_name=class_name,
                 name=_unique(path.name, taken),
-                data=path.read_bytes(),
+                data=path,
                 source="folder",
                 query="",
                 image_url=f"folder:{class_name}/{path.name}",
