@@ -87,7 +87,12 @@ def save_trained(folder: Path, backbone: Path | keras.Model, head: keras.Model, 
 
 
 def card(
-    name: str, phase: str, listing: Listing, params: SimpleNamespace, best: dict, trained: keras.Model
+    name: str,
+    phase: str,
+    listing: Listing,
+    params: SimpleNamespace,
+    best: dict,
+    trained: keras.Model,
 ) -> dict:
     """What must be known of a trained model to use it, and to trace where it came from.
 

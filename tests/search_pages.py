@@ -220,7 +220,7 @@ BAIDU_FORBIDDEN = '{"antiFlag":1,"message":"Forbid spider access"}'
 
 def duckduckgo_home(query="cat", token="4-123456789012345678901234567890"):
     return (
-        f'<html><head><title>{attribute(query)} at DuckDuckGo</title></head><body><script>'
+        f"<html><head><title>{attribute(query)} at DuckDuckGo</title></head><body><script>"
         f'DDG.deep.initialize("/d.js?q={quote(query)}");vqd="{token}";</script></body></html>'
     )
 

@@ -11,7 +11,7 @@ from stages.params import Filters
 from stages.sources import web
 from stages.sources.results import (
     Result,
-    Unreadable,
+    UnreadableError,
     answer,
     at,
     clean,
@@ -48,7 +48,7 @@ def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
         url = f"{HOME}search/acjson?{urlencode(asked)}{chosen}"
         reply = get(url, headers, follow=False)
         if reply.status in (301, 302):
-            raise Unreadable("captcha page")
+            raise UnreadableError("captcha page")
         found, there = parse(text_of(reply.body))
         yield found
         start += COUNT
@@ -57,12 +57,14 @@ def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
 
 
 def parse(page: str) -> tuple[list[Result], int]:
-    """The results of an answer, and how many can be reached. Raises Unreadable."""
+    """The results of an answer, and how many can be reached. Raises UnreadableError."""
     content = answer(page.replace("\\/", "/").replace("\\'", "'"))
     if content.get("antiFlag"):
-        raise Unreadable(f"anti-spider answer ({clean(content.get('message')) or 'no message'})")
+        raise UnreadableError(
+            f"anti-spider answer ({clean(content.get('message')) or 'no message'})"
+        )
     if not isinstance(content.get("data"), list):
-        raise Unreadable("unknown page")
+        raise UnreadableError("unknown page")
     found = [_result(item) for item in items(content, "data") if item]
     return [result for result in found if result.image_url], number(content.get("listNum"))
 
@@ -104,4 +106,4 @@ def decoded(text: object) -> str:
     return text.translate(_LETTERS)
 
 
-pictures = partial(web.pictures, "baidu", pages)
+pictures = partial(web.pictures, "baidu", web.live(pages))

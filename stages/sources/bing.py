@@ -11,7 +11,7 @@ from stages.params import Filters
 from stages.sources import web
 from stages.sources.results import (
     Result,
-    Unreadable,
+    UnreadableError,
     at,
     clean,
     from_json,
@@ -51,18 +51,18 @@ def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
 
 
 def parse(page: str, query: str) -> list[Result]:
-    """The results of a fragment. Raises Unreadable, also where they are another query's."""
+    """The results of a fragment. Raises UnreadableError, also where they are another query's."""
     root = tree(page)
     if root is None:
-        raise Unreadable("unknown page")
+        raise UnreadableError("unknown page")
     frame = root.find(".//*[@data-nexturl]")
-    if frame is not None and (other := _query(frame.get("data-nexturl"))):
-        if clean(other).casefold() != clean(query).casefold():
-            raise Unreadable("page of another query")
+    other = "" if frame is None else _query(frame.get("data-nexturl"))
+    if other and clean(other).casefold() != clean(query).casefold():
+        raise UnreadableError("page of another query")
     found = [_result(link) for link in root.iterfind(".//a[@m]") if _is_picture(link)]
     if not found and not any("dgControl" in e.get("class") for e in root.iterfind(".//*[@class]")):
         captcha = re.search(r"captcha|turnstile", page, re.IGNORECASE)
-        raise Unreadable("captcha page" if captcha else "unknown page")
+        raise UnreadableError("captcha page" if captcha else "unknown page")
     return [result for result in found if result.image_url]
 
 
@@ -87,26 +87,18 @@ def _size(link: object) -> tuple[int, int]:
     href = link.get("href", "")
     sides = [re.search(rf"[?&]{key}=(\d{{1,7}})", href) for key in ("expw", "exph")]
     if not all(sides):
-        words = " ".join(s.text_content() for s in _beside(link) if _is_size(s))
-        together = re.search(r"(\d{1,7})\s*[x×]\s*(\d{1,7})", words)
-        return (number(together[1]), number(together[2])) if together else (0, 0)
+        words = " ".join(span.text_content() for span in _beside(link))
+        sides = re.findall(r"(\d{1,7})\s*[x×]\s*(\d{1,7})", words[:200])[:1]
+        return tuple(map(number, sides[0])) if sides else (0, 0)
     return number(sides[0][1]), number(sides[1][1])
 
 
 def _beside(link: object) -> Iterator[object]:
-    """The spans of what holds the link and no other one."""
-    box = link
-    while box.getparent() is not None and box.tag != "li" and _links(box.getparent()) == 1:
-        box = box.getparent()
-    return box.iterfind(".//span[@class]")
-
-
-def _links(box: object) -> int:
-    return sum(map(_is_picture, box.iterfind(".//a[@m]")))
-
-
-def _is_size(span: object) -> bool:
-    return "nowrap" in span.get("class").split()
+    """The lines about the picture, in the box that holds its link."""
+    box = next((b for b in link.iterancestors("div", "li") if "imgpt" in b.get("class", "")), None)
+    for span in [] if box is None else box.iterfind(".//span[@class]"):
+        if "nowrap" in span.get("class").split():
+            yield span
 
 
 def _query(url: str) -> str:
@@ -116,4 +108,4 @@ def _query(url: str) -> str:
         return ""
 
 
-pictures = partial(web.pictures, "bing", pages)
+pictures = partial(web.pictures, "bing", web.live(pages))

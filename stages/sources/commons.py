@@ -11,7 +11,7 @@ from stages.params import Filters
 from stages.sources import web
 from stages.sources.results import (
     Result,
-    Unreadable,
+    UnreadableError,
     answer,
     at,
     clean,
@@ -46,12 +46,15 @@ def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
 
 
 def parse(page: str) -> tuple[list[Result], dict[str, object]]:
-    """The results of an answer in their order, and what to ask for the next. Raises Unreadable."""
+    """The results of an answer in their order, and what to ask for the next one.
+
+    Raises UnreadableError.
+    """
     content = answer(page)
     if "error" in content:
-        raise Unreadable(f"answer that says: {clean(at(content, 'error', 'code'))[:100]}")
+        raise UnreadableError(f"answer that says: {clean(at(content, 'error', 'code'))[:100]}")
     if "batchcomplete" not in content and "query" not in content:
-        raise Unreadable("unknown page")
+        raise UnreadableError("unknown page")
     found = at(content, "query", "pages")
     found = [f for f in found.values() if isinstance(f, dict)] if isinstance(found, dict) else []
     results = [_result(item) for item in sorted(found, key=lambda item: number(item.get("index")))]
@@ -86,11 +89,9 @@ def _title(name: str) -> str:
 
 def spdx(licence: str) -> str:
     """The short name "CC BY-SA 4.0" as CC-BY-SA-4.0; other names stay."""
-    return re.sub(
-        r"^CC (0|BY(?:-\w\w)*)(?: (\d\.\d))?$",
-        lambda found: "CC0-1.0" if found[1] == "0" else f"CC-{found[1]}-{found[2] or '1.0'}",
-        licence,
-    )
+    if licence == "CC0":
+        return "CC0-1.0"
+    return re.sub(r"^CC (BY(?:-\w\w)*) (\d\.\d)$", r"CC-\1-\2", licence)
 
 
-pictures = partial(web.pictures, "commons", pages)
+pictures = partial(web.pictures, "commons", web.live(pages))

@@ -11,7 +11,7 @@ from stages.params import Filters
 from stages.sources import web
 from stages.sources.results import (
     Result,
-    Unreadable,
+    UnreadableError,
     answer,
     clean,
     items,
@@ -57,23 +57,23 @@ def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
 
 def _checked(reply: web.Response) -> str:
     if reply.status in (202, 403):
-        raise Unreadable(f"{reply.status}, blocked for now")
+        raise UnreadableError(f"{reply.status}, blocked for now")
     return text_of(reply.body)
 
 
 def token(page: str) -> str:
-    """What its own script sends with a query. Raises Unreadable."""
+    """What its own script sends with a query. Raises UnreadableError."""
     found = re.search(r"vqd=[\"']?([\d-]{5,100})", page)
     if not found:
-        raise Unreadable("page without its token")
+        raise UnreadableError("page without its token")
     return found[1]
 
 
 def parse(page: str) -> tuple[list[Result], dict[str, str]]:
-    """The results of an answer, and what to ask for the next one. Raises Unreadable."""
+    """The results of an answer, and what to ask for the next one. Raises UnreadableError."""
     content = answer(page)
     if not isinstance(content.get("results"), list):
-        raise Unreadable("unknown page")
+        raise UnreadableError("unknown page")
     found = [
         Result(
             image_url=web_url(item.get("image")),
@@ -96,4 +96,4 @@ def _next(link: object) -> dict[str, str]:
     return {"s": place[0]} if place and place[0].isdecimal() else {}
 
 
-pictures = partial(web.pictures, "duckduckgo", pages)
+pictures = partial(web.pictures, "duckduckgo", web.live(pages))

@@ -12,7 +12,7 @@ from stages.params import Filters
 from stages.sources import web
 from stages.sources.results import (
     Result,
-    Unreadable,
+    UnreadableError,
     answer,
     at,
     clean,
@@ -50,19 +50,21 @@ def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
     asked["extras"] = ",".join([*(f"url_{size}" for size in SIZES), "owner_name", "license"])
     page, last = 1, 1
     while page <= last:
-        reply = get(f"https://api.flickr.com/services/rest/?{urlencode(asked | {'page': page})}")
+        reply = get(
+            f"https://api.flickr.com/services/rest/?{urlencode(asked | {'page': page})}{chosen}"
+        )
         page += 1
         found, last = parse(text_of(reply.body))
         yield found
 
 
 def parse(page: str) -> tuple[list[Result], int]:
-    """The results of an answer, and the number of its last page. Raises Unreadable."""
+    """The results of an answer, and the number of its last page. Raises UnreadableError."""
     content = answer(page)
     if content.get("stat") == "fail":
-        raise Unreadable(f"answer that says: {clean(content.get('message'))[:100]}")
+        raise UnreadableError(f"answer that says: {clean(content.get('message'))[:100]}")
     if not isinstance(at(content, "photos", "photo"), list):
-        raise Unreadable("unknown page")
+        raise UnreadableError("unknown page")
     found = [_result(item) for item in items(content, "photos", "photo")]
     last = number(at(content, "photos", "pages"))
     return [result for result in found if result.image_url], last
@@ -82,4 +84,4 @@ def _result(item: dict) -> Result:
     )
 
 
-pictures = partial(web.pictures, "flickr", pages)
+pictures = partial(web.pictures, "flickr", web.live(pages))

@@ -6,7 +6,7 @@ instead of results is called by its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
@@ -15,8 +15,8 @@ from stages.errors import StudyError
 from stages.params import Class, Filters, Scrape
 from stages.sources import web
 from stages.sources.google_pages import parse, results
-from stages.sources.results import Result, Unreadable
-from stages.sources.saved_pages import saved
+from stages.sources.results import Result
+from stages.sources.saved_pages import Saved, saved
 
 FILTERS = {
     "type": {name: f"itp:{name}" for name in ("clipart", "lineart", "photo", "animated")},
@@ -39,3 +39,25 @@ def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
         reply = get(url, {"cookie": CONSENT}, any_status=True)
         yield results(reply.status, reply.url, reply.body)
         start += STEP
+
+
+def searches(name: str, wanted: Class, settings: Scrape) -> list[web.Search]:
+    """First what the user has saved, for that asks no one."""
+    return [*saved_searches(settings.pages, name), *web.live(pages)(name, wanted, settings)]
+
+
+def saved_searches(folder: str, name: str) -> list[web.Search]:
+    if not folder:
+        return []
+    if not Path(folder).is_dir():
+        raise StudyError(f"{folder} is no folder: scrape.pages needs one with saved result pages")
+    found = saved(Path(folder) / name)
+    return [web.Search(page.query or page.name, partial(read, page), asks=False) for page in found]
+
+
+def read(page: Saved, get: web.Get) -> Iterator[list[Result]]:
+    get.body = page.body
+    yield parse(page.page, page.scripts)
+
+
+pictures = partial(web.pictures, "google", searches)

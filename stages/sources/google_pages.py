@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from stages.sources.results import (
     Result,
-    Unreadable,
+    UnreadableError,
     at,
     clean,
     from_json,
@@ -35,7 +35,8 @@ RECORD = re.compile(
 )
 THUMB = re.compile(r"https?://encrypted-tbn\d*\.(?:gstatic|google)\.com/", re.IGNORECASE)
 NOTHING_FOUND = re.compile(
-    r"did not match any|aren(?:'|’|&#39;)t any (?:great )?matches|/wml/search\?[^\"'>]{0,500}tbm=isch"
+    r"did not match any|aren(?:'|’|&#39;)t any (?:great )?matches"
+    r"|/wml/search\?[^\"'>]{0,500}tbm=isch"
 )
 BLOCKS = {  # what stands on a page without results: what the page is
     "captcha-form": "captcha page",
@@ -45,22 +46,22 @@ BLOCKS = {  # what stands on a page without results: what the page is
 
 
 def results(status: int, url: str, body: bytes) -> list[Result]:
-    """All results of a live answer, none at the end of them. Raises Unreadable by name."""
+    """All results of a live answer, none at the end of them. Raises UnreadableError by name."""
     if "/sorry/" in url:
-        raise Unreadable("captcha page")
+        raise UnreadableError("captcha page")
     if "consent.google." in url:
-        raise Unreadable("consent page")
+        raise UnreadableError("consent page")
     if status != 200:
         names = {403: "403, refused", 429: "429, too many requests"}
-        raise Unreadable(names.get(status, f"status {status}"))
+        raise UnreadableError(names.get(status, f"status {status}"))
     return parse(text_of(body))
 
 
 def parse(page: str, scripts: str = "") -> list[Result]:
     """All results of a page; `scripts` is what it keeps in files of its own.
 
-    Raises Unreadable where there are none and it does not say that nothing was found: a page of no
-    known shape is unknown, not empty.
+    Raises UnreadableError where there are none and it does not say that nothing was found: a page
+    of no known shape is unknown, not empty.
     """
     root = tree(page)
     found = together(
@@ -77,13 +78,13 @@ def parse(page: str, scripts: str = "") -> list[Result]:
         return found
     for mark, name in BLOCKS.items():
         if mark in page:
-            raise Unreadable(name)
+            raise UnreadableError(name)
     if cards(root):
-        raise Unreadable("page of thumbnails, without the addresses of its pictures")
+        raise UnreadableError("page of thumbnails, without the addresses of its pictures")
     # To return normally, it must be a page that is known to be empty.
     if NOTHING_FOUND.search(page) or isinstance(at(_ischj(page), "ischj", "metadata"), list):
         return []
-    raise Unreadable("unknown page")
+    raise UnreadableError("unknown page")
 
 
 # ---- G1: cards, and records in a script -------------------------------------------------------

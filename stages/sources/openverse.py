@@ -10,7 +10,7 @@ from stages.params import Filters
 from stages.sources import web
 from stages.sources.results import (
     Result,
-    Unreadable,
+    UnreadableError,
     answer,
     clean,
     items,
@@ -38,7 +38,7 @@ def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
         asked = {"q": query, "page": number_, "page_size": COUNT, "mature": "false"}
         reply = get(f"https://api.openverse.org/v1/images/?{urlencode(asked)}{chosen}")
         if reply.status == 401:
-            raise Unreadable("401, a key is asked for")
+            raise UnreadableError("401, a key is asked for")
         found, last = parse(text_of(reply.body))
         yield found
         if number_ >= last:
@@ -46,11 +46,11 @@ def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
 
 
 def parse(page: str) -> tuple[list[Result], int]:
-    """The results of an answer, and the number of its last page. Raises Unreadable."""
+    """The results of an answer, and the number of its last page. Raises UnreadableError."""
     content = answer(page)
     if not isinstance(content.get("results"), list):
         detail = clean(content.get("detail"))
-        raise Unreadable(f"answer that says: {detail[:100]}" if detail else "unknown page")
+        raise UnreadableError(f"answer that says: {detail[:100]}" if detail else "unknown page")
     found = [_result(item) for item in items(content, "results")]
     return [result for result in found if result.image_url], number(content.get("page_count"))
 
@@ -77,4 +77,4 @@ def spdx(licence: str, version: str) -> str:
     return licence
 
 
-pictures = partial(web.pictures, "openverse", pages)
+pictures = partial(web.pictures, "openverse", web.live(pages))

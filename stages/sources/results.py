@@ -1,6 +1,6 @@
 """What a search engine's pages say of a picture, and how to read pages that may hold anything.
 
-Nothing here raises for a page's sake but `Unreadable`: pages come from anywhere.
+Nothing here raises for a page's sake but `UnreadableError`: pages come from anywhere.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Result:
     licence_url: str = ""
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """A page without results that is no end of results: `reason` names what it is."""
 
     def __init__(self, reason: str) -> None:
@@ -117,10 +117,10 @@ def from_json(text: str, start: int = 0) -> object:
 
 
 def answer(text: str) -> dict:
-    """A JSON answer as a map. Raises Unreadable."""
+    """A JSON answer as a map. Raises UnreadableError."""
     content = from_json(text.lstrip("\ufeff \t\r\n"))
     if not isinstance(content, dict):
-        raise Unreadable("unknown page")
+        raise UnreadableError("unknown page")
     return content
 
 
