@@ -75,7 +75,8 @@ def package(tmp_path, monkeypatch):
 
 def found(search, exclude=(), settings=SETTINGS):
     """File names of what a class of these words gets."""
-    classes = {"Cat": Class(search=list(search), exclude=list(exclude))}
+    words = {"search": list(search), "exclude": list(exclude)}
+    classes = {"Cat": Class(**words, per_class=settings.per_class)}
     return [picture.name for picture in iconify.pictures(classes, settings)]
 
 
