@@ -48,7 +48,7 @@ class Filters(Section):
 
 
 class Class(Section):
-    """What is left out is the study's: `settled` fills it in. An empty value is not left out."""
+    """What is left out is the study's: `selection.settled` fills it in. An empty value is not left out."""
 
     query: Words = Field(default=[], description="a list of text")
     search: Words = Field(default=[], description="a list of text")
@@ -219,23 +219,6 @@ def check(content: object) -> Study:
         return Study.model_validate(content)
     except ValidationError as error:
         _explain(error.errors()[0], content)
-
-
-def settled(classes: dict[str, Class], scrape: Scrape) -> dict[str, Class]:
-    """Each class with all that it leaves to the whole study filled in."""
-    found = {}
-    for name, wanted in classes.items():
-        own = wanted.filters.model_dump(exclude_unset=True) if wanted.filters else {}
-        found[name] = wanted.model_copy(
-            update={
-                "query": wanted.query or [scrape.query.replace("{class}", name)],
-                "search": wanted.search or [name],
-                "per_class": wanted.per_class or scrape.per_class,
-                "min_side": wanted.min_side or scrape.download.min_side,
-                "filters": scrape.filters.model_copy(update=own),
-            }
-        )
-    return found
 
 
 def own_value(setting: object, model: str, own: Any) -> Any:

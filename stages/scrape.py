@@ -14,8 +14,9 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from stages.errors import StudyError, run
-from stages.params import Class, Scrape, load, settled
-from stages.selection import choose, count, require_enough, still_short
+from stages.params import Class, Scrape, load
+from stages.selection import choose, count, settled, still_short
+from stages.shortage import require_enough
 from stages.sources import Missed, Picture, Trouble, lookup
 from stages.tables import write_json, write_table, write_text
 

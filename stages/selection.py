@@ -1,13 +1,28 @@
-"""Which of the pictures found are taken, why the others are not, and whether that is enough."""
+"""What is asked of the sources for each class, which pictures are taken, why the others not."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from stages.errors import StudyError
-from stages.params import Class
-from stages.sources import Trouble
+from stages.params import Class, Scrape
+
+
+def settled(classes: dict[str, Class], scrape: Scrape) -> dict[str, Class]:
+    """Each class with all that it leaves to the whole study filled in."""
+    found = {}
+    for name, wanted in classes.items():
+        own = wanted.filters.model_dump(exclude_unset=True) if wanted.filters else {}
+        found[name] = wanted.model_copy(
+            update={
+                "query": wanted.query or [scrape.query.replace("{class}", name)],
+                "search": wanted.search or [name],
+                "per_class": wanted.per_class or scrape.per_class,
+                "min_side": wanted.min_side or scrape.download.min_side,
+                "filters": scrape.filters.model_copy(update=own),
+            }
+        )
+    return found
 
 
 def choose(
@@ -73,35 +88,3 @@ def count(
 def _shown(count: Counter, reasons: Counter) -> dict:
     shown = {field: count[field] for field in ("asked", "found", "fetched", "kept")}
     return shown | {"rejected": dict(sorted(reasons.items()))}
-
-
-def require_enough(
-    counts: Mapping[str, dict], troubles: Sequence[tuple[Trouble, str]], allow_incomplete: bool
-) -> None:
-    """Raises StudyError where classes lack pictures, with all that is known of why.
-
-    `troubles` come with the place where their page is kept, or none.
-    """
-    classes = counts["classes"]
-    empty = [name for name, count in classes.items() if not count["kept"]]
-    short = [name for name, count in classes.items() if count["kept"] < count["asked"]]
-    lacking = empty if allow_incomplete else short
-    if not lacking:
-        return
-    told = "; ".join(_why(name, classes[name], troubles) for name in lacking)
-    advice = "add words in classes of params.yaml, take away excluded ones or name another source"
-    if not empty:
-        advice += "; scrape.allow_incomplete goes on with what is there"
-    raise StudyError(f"{told}: {advice}")
-
-
-def _why(name: str, count: Mapping, troubles: Sequence[tuple[Trouble, str]]) -> str:
-    why = [f"{count['found']} found"]
-    for trouble, place in troubles:
-        if trouble.class_name == name:
-            kept = f", kept as {place}" if place else ""
-            why.append(f'{trouble.source} for "{trouble.query}": {trouble.reason}{kept}')
-    if count["rejected"]:
-        why.append(", ".join(f"{number} {reason}" for reason, number in count["rejected"].items()))
-    there = count["kept"] or "no"
-    return f"class {name} has {there} pictures of {count['asked']} wanted ({'; '.join(why)})"
