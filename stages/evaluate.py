@@ -32,6 +32,7 @@ def main(model: str, phase: str) -> None:
     said = scores.read_predictions(predictions)
     write_table(f"reports/scores/{run_name}.csv", SCORE_COLUMNS, score_rows(said))
     write_json(f"reports/metrics/{run_name}.json", headline(said))
+    write_json(f"reports/cards/{run_name}.json", card)  # apart from the weights, for the report
 
 
 def predict(network: keras.Model, pixels: np.ndarray) -> np.ndarray:

@@ -22,27 +22,32 @@ def main(model: str) -> None:
     params = load("seed", "rgb.background", "finetune")
     listing = datasets.read_listing()
     make_reproducible(params.seed)
-    activations = Path("models", model, "activations")
-    views, clean = (np.load(activations / f"{n}.npy", mmap_mode="r") for n in ("views", "clean"))
+    backbone, head, tuned = to_tune(model, params.finetune.blocks, len(listing.classes))
+    rate = own_value(params.finetune.learning_rate, model, zoo.lookup(model).ENTRY.tune_rate)
+    params.finetune = params.finetune.model_copy(update={"learning_rate": rate})
+
+    folder = Path("models", model, "activations")
+    views, clean = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("views", "clean"))
     targets = one_hot(listing.labels, len(listing.classes))
     rows, held_out = listing.rows("train"), listing.rows("validation")
+    batches = Batches(views, targets[rows], params.finetune, params.seed)
+    validation = clean[held_out, 0].astype(np.float32), targets[held_out]
+    curve = Path("reports/training", f"{model}-finetune")
+    best = train(tuned, batches, validation, params.finetune, curve)
 
+    card = models.card(model, "finetune", listing, params, best)
+    trained = models.count(tuned.trainable_variables)
+    models.save_trained(Path("models", model, "finetune"), backbone, head, trained, card)
+
+
+def to_tune(
+    model: str, blocks: object, classes: int
+) -> tuple[keras.Model, keras.Model, keras.Model]:
+    """The pretrained backbone, the transferred head, and of both the part that is trained."""
     backbone = models.pretrained(model)
-    upper = models.upper(backbone, models.cut_at(model, backbone, params.finetune.blocks))
-    transferred = Path("models", model, "transfer")
-    head = models.load_head(transferred, upper.output_shape[1], len(listing.classes))
-    tuned = keras.Model(upper.input, head(upper.output))
-    rate = own_value(params.finetune.learning_rate, model, zoo.lookup(model).ENTRY.tune_rate)
-    params.finetune = settings = params.finetune.model_copy(update={"learning_rate": rate})
-    best = train(
-        tuned,
-        Batches(views, targets[rows], settings, params.seed),
-        (clean[held_out, 0].astype(np.float32), targets[held_out]),
-        settings,
-        Path("reports/training", f"{model}-finetune"),
-    )
-    card = models.card(model, "finetune", listing, params, best, tuned)
-    models.save_trained(Path("models", model, "finetune"), backbone, head, card)
+    upper = models.upper(backbone, models.cut_at(model, backbone, blocks))
+    head = models.load_head(Path("models", model, "transfer"), upper.output_shape[1], classes)
+    return backbone, head, keras.Model(upper.input, head(upper.output))
 
 
 if __name__ == "__main__":

@@ -66,13 +66,15 @@ def upper(backbone: keras.Model, cut: keras.KerasTensor) -> keras.Model:
     return keras.Model(pixels, backbone(keras.layers.Rescaling(1 / 127.5, -1.0)(pixels)))
 
 
-def save_trained(folder: Path, backbone: Path | keras.Model, head: keras.Model, card: dict) -> None:
+def save_trained(
+    folder: Path, backbone: Path | keras.Model, head: keras.Model, trained: int, card: dict
+) -> None:
     """Write a model that can be loaded from its folder alone: two weight files and a card.
 
-    `backbone` is a model, or the file of one that was not trained. The card names at least
-    `network`, `image_size`, `background`, `trained_parameters` and `classes` in the order of the
-    logits. Sizes in bytes are added: of the weights, and with the two moments that Adam keeps for
-    each trained parameter.
+    `backbone` is a model, or the file of one that was not trained; `trained` counts the parameters
+    that were. The card names at least `network`, `image_size`, `background` and `classes` in the
+    order of the logits. Numbers of parameters are added to it, and sizes in bytes: of the weights,
+    and with the two moments that Adam keeps for each trained parameter.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(backbone, Path):
@@ -81,18 +83,28 @@ def save_trained(folder: Path, backbone: Path | keras.Model, head: keras.Model, 
         save_weights(backbone, folder / BACKBONE)
     save_weights(head, folder / HEAD)
     size = sum((folder / file).stat().st_size for file in (BACKBONE, HEAD))
-    moments = 2 * np.dtype(np.float32).itemsize * card["trained_parameters"]
-    sizes = {"weights": size, "with_optimizer": size + moments}
-    write_json(folder / CARD, card | {"bytes": sizes})
+    total = zoo.lookup(card["network"]).ENTRY.parameters + count(head.get_layer("logits").weights)
+    moments = 2 * np.dtype(np.float32).itemsize * trained
+    facts = {
+        "parameters": total,
+        "trained_parameters": trained,
+        "bytes": {"weights": size, "with_optimizer": size + moments},
+    }
+    write_json(folder / CARD, card | facts)
+
+
+def count(variables: list[keras.Variable]) -> int:
+    """How many numbers some variables hold."""
+    return sum(int(np.prod(variable.shape)) for variable in variables)
 
 
 def card(
-    name: str, phase: str, listing: Listing, params: SimpleNamespace, best: dict, trained: keras.Model
-) -> dict:
+    name: str, phase: str, listing: Listing, params: SimpleNamespace, best: dict
+) -> dict[str, object]:
     """What must be known of a trained model to use it, and to trace where it came from.
 
-    `params` has `rgb.background` and the training settings of the phase; `trained` is the Keras
-    model whose variables were trained.
+    `params` has `seed`, `rgb.background` and the settings of the phase, `best` is what the
+    training engine says of the epoch that was kept.
     """
     entry = zoo.lookup(name).ENTRY
     made_from = read_json(Path("models", name, "pretrained", CARD))
@@ -107,7 +119,6 @@ def card(
         "seed": params.seed,
         "training": getattr(params, phase).model_dump(),
         "best": best,
-        "trained_parameters": sum(int(np.prod(v.shape)) for v in trained.trainable_variables),
         "split_sha256": hashlib.sha256(Path("data/split.csv").read_bytes()).hexdigest(),
     }
 
@@ -124,6 +135,7 @@ def load_head(folder: Path, features: int, classes: int) -> keras.Model:
     """The head of a trained model."""
     top = head(features, classes)
     load_weights(top, folder / HEAD)
+    top.get_layer("standardise").finalize_state()  # it works with what it derives from its weights
     return top
 
 

@@ -17,23 +17,22 @@ def main(model: str) -> None:
     params = load("seed", "rgb.background", "transfer")
     listing = datasets.read_listing()
     make_reproducible(params.seed)
-    features = Path("models", model, "features")
-    views, clean = np.load(features / "views.npy"), np.load(features / "clean.npy")
-    targets = one_hot(listing.labels, len(listing.classes))
-    rows, held_out = listing.rows("train"), listing.rows("validation")
-
+    folder = Path("models", model, "features")
+    views, clean = np.load(folder / "views.npy"), np.load(folder / "clean.npy")
     head = models.head(views.shape[-1], len(listing.classes))
     head.get_layer("standardise").adapt(views.reshape(-1, views.shape[-1]))
-    best = train(
-        head,
-        Batches(views, targets[rows], params.transfer, params.seed),
-        (clean[held_out, 0], targets[held_out]),
-        params.transfer,
-        Path("reports/training", f"{model}-transfer"),
-    )
-    card = models.card(model, "transfer", listing, params, best, head)
+
+    targets = one_hot(listing.labels, len(listing.classes))
+    rows, held_out = listing.rows("train"), listing.rows("validation")
+    batches = Batches(views, targets[rows], params.transfer, params.seed)
+    validation = clean[held_out, 0], targets[held_out]
+    curve = Path("reports/training", f"{model}-transfer")
+    best = train(head, batches, validation, params.transfer, curve)
+
+    card = models.card(model, "transfer", listing, params, best)
     pretrained = Path("models", model, "pretrained", models.BACKBONE)
-    models.save_trained(Path("models", model, "transfer"), pretrained, head, card)
+    trained = models.count(head.trainable_variables)
+    models.save_trained(Path("models", model, "transfer"), pretrained, head, trained, card)
 
 
 if __name__ == "__main__":
