@@ -48,10 +48,10 @@ class Filters(Section):
 
 
 class Class(Section):
-    """What is left out is the study's: `selection.settled` fills it in. An empty value is not left out."""
+    """What is left out, not what is empty, `selection.settled` fills in from the study."""
 
-    query: Words = Field(default=[], description="a list of text")
-    search: Words = Field(default=[], description="a list of text")
+    query: Words = Field(default=[], description="a list of words to search for")
+    search: Words = Field(default=[], description="a list of words to search for")
     exclude: list[str] = []
     per_class: int = Field(default=None, ge=1, le=100_000)
     min_side: int = Field(default=None, ge=2, le=10_000)

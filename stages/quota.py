@@ -42,11 +42,11 @@ class Quota:
                 return False
             return sum(number < before for number in first.values()) >= wanted
 
-    def may_be_full(self, class_name: str) -> bool:
-        """Whether a class has all it needs if all that is on its way is good."""
+    def room(self, class_name: str) -> int:
+        """How many more candidates a class needs if all that are on their way are good."""
         with self._changed:
-            there = len(self._first[class_name]) + max(0, self._expected[class_name])
-            return self._expected[class_name] > 0 and there >= self.wanted[class_name]
+            there = len(self._first[class_name]) + self._expected[class_name]
+            return max(0, self.wanted[class_name] - there)
 
     def wait(self, seconds: float) -> None:
         """Until one more candidate is settled, or the time is over."""

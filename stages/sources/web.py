@@ -11,7 +11,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from stages import download
@@ -118,9 +118,19 @@ def pictures(
     troubles: list[Trouble] = []
     yield from download.pictures(
         *(source, Pages, Results, classes, settings, known),
-        **{"source": source, "searches": searches, "troubles": troubles},
+        engine=source,
+        searches=searches,
+        troubles=troubles,
     )
     yield from troubles
+
+
+@dataclass(frozen=True, eq=False)  # icrawler's queues compare what is in them
+class Page:
+    class_name: str
+    wanted: Class
+    query: str
+    results: list[Result]
 
 
 class Pages(download.Feeder):
@@ -130,29 +140,30 @@ class Pages(download.Feeder):
         self,
         classes: Mapping[str, Class],
         settings: Scrape,
-        source: str,
+        engine: str,
         searches: Searches,
         troubles: list[Trouble],
     ) -> None:
         get = Get(settings)
-        engine = Engine(source, get, troubles)
+        asked = Engine(engine, get, troubles)
         walks = deque(
-            (name, wanted, engine.walk(name, searches(name, wanted, settings)))
+            (name, asked.walk(name, wanted, searches(name, wanted, settings)), None)
             for name, wanted in classes.items()
         )
         while walks and self.signal.get("error") is None:
-            name, wanted, walk = walks.popleft()
+            name, walk, page = walks.popleft()
             if self.quota.full(name):
                 continue
-            if self.quota.may_be_full(name):  # by what is on its way
-                self.quota.wait(0.2 if len(walks) == 0 else 0.01)
-            elif page := next(walk, None):
-                query, results = page
-                self.quota.expect(name, len(results))
-                self.output((name, wanted, query, results))
+            room = self.quota.room(name)
+            if not room:  # what is on its way may be enough
+                self.quota.wait(0.01 if walks else 0.2)
+            elif page := page or next(walk, None):
+                self.quota.expect(name, len(page.results[:room]))
+                self.output(replace(page, results=page.results[:room]))
+                page = replace(page, results=page.results[room:]) if page.results[room:] else None
             else:
                 continue
-            walks.append((name, wanted, walk))
+            walks.append((name, walk, page))
         get.close()
 
 
@@ -163,8 +174,8 @@ class Engine:
         self.source, self.get, self.troubles = source, get, troubles
         self.failures, self.last = 0, ""
 
-    def walk(self, name: str, searches: list[Search]) -> Iterator[tuple[str, list[Result]]]:
-        """The new results of each page, with the query that found them."""
+    def walk(self, name: str, wanted: Class, searches: list[Search]) -> Iterator[Page]:
+        """A class's pages, each with the results that are new."""
         seen: set[str] = set()
         for search in searches:
             if search.asks and self.failures >= GIVE_UP:
@@ -173,7 +184,7 @@ class Engine:
             before = len(seen)
             try:
                 for results in self._until_nothing_new(search, seen):
-                    yield search.query, results
+                    yield Page(name, wanted, search.query, results)
                 if len(seen) == before:
                     self._note(name, search, "nothing found that was new", b"")
                 if search.asks:
@@ -188,7 +199,7 @@ class Engine:
             new = {r.image_url: r for r in results if r.image_url not in seen}
             if search.asks and (not new or number == MAX_PAGES):
                 return
-            seen |= new.keys()
+            seen.update(new)
             yield list(new.values())
 
     def _note(self, name: str, search: Search, reason: str, page: bytes) -> None:
@@ -196,19 +207,18 @@ class Engine:
 
 
 class Results(download.Parser):
-    def parse(self, page: tuple[str, Class, str, list[Result]]) -> Iterator[Candidate]:
-        name, wanted, query, results = page
-        for result in results:
+    def parse(self, page: Page) -> Iterator[Candidate]:
+        for result in page.results:
             yield Candidate(
-                class_name=name,
+                class_name=page.class_name,
                 image_url=result.image_url,
-                query=query,
+                query=page.query,
                 page_url=result.page_url,
                 title=result.title,
                 author=result.author,
                 licence=result.licence,
                 licence_url=result.licence_url,
-                reason=reason_against(result, wanted),
+                reason=reason_against(result, page.wanted),
             )
 
 
