@@ -33,7 +33,7 @@ MAX_URL = 8192  # characters
 FIRST_PAUSE = 0.5  # seconds; twice as long each time
 LONGEST_PAUSE = 60.0  # who asks for more (Retry-After) is not asked again
 PIECE = 1 << 16
-OF_ONE_HOST = {"authorization", "cookie", "referer"}  # not for whom a redirect leads to
+OF_ONE_HOST = {"Authorization", "Cookie", "Referer"}  # not for whom a redirect leads to
 
 
 class Refusal(Exception):  # noqa: N818, an answer too, which callers count
@@ -103,8 +103,8 @@ class Client:
         other. `headers` are added to ours, or replace them. `permit` is called with each URL
         before it is asked, those of redirects too, and raises Refusal where it says no.
         """
-        own = {"user-agent": self._settings.user_agent, "accept-encoding": "gzip"}
-        own |= {name.lower(): value for name, value in (headers or {}).items()}
+        own = {"User-Agent": self._settings.user_agent, "Accept-Encoding": "gzip"}
+        own |= {name.title(): value for name, value in (headers or {}).items()}
         place = _parsed(url)
         for _ in range(MAX_REDIRECTS + 1):
             if permit:

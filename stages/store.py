@@ -49,6 +49,12 @@ class Store:
         self._clean()
         self._index()
 
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self._journal.close()
 
