@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+import sys
 import threading
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from stages import fetch
@@ -32,7 +34,7 @@ LASTING = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A picture that a source has found, not yet fetched. Unknown facts are empty text."""
 
@@ -44,6 +46,15 @@ class Candidate:
     author: str = ""
     licence: str = ""
     licence_url: str = ""
+
+
+class Outcome(NamedTuple):
+    """What came of a candidate. There is one for each until the end, so it is small."""
+
+    candidate: Candidate
+    sha256: str
+    format: str
+    reason: str
 
 
 def pictures(
@@ -72,27 +83,33 @@ def pictures(
         )
         for part in (crawler.feeder, crawler.parser):
             part.out_queue.cache_capacity = 1  # else it keeps every task it has seen
-        crawler.crawl(classes=classes, settings=settings, **kwargs)
-        yield from _in_order(source, crawler.storage.ordered(), wanted, fetcher.store)
+        outcomes = deque(crawler.crawl(classes=classes, settings=settings, **kwargs))
+        crawler.storage.kept.clear()
+        yield from _in_order(source, outcomes, wanted, fetcher.store)
 
 
 def _in_order(
-    source: str, outcomes: list[tuple[Candidate, Entry]], wanted: int, store: Store
+    source: str, outcomes: deque[Outcome], wanted: int, store: Store
 ) -> Iterator[Picture | Missed]:
     """Each class's outcomes up to the last different picture that is wanted."""
     seen: dict[str, Counter] = defaultdict(Counter)
-    for candidate, entry in outcomes:
+    while outcomes:
+        candidate, sha256, kind, reason = outcomes.popleft()
         different = seen[candidate.class_name]
         if len(different) == wanted:
             continue
-        facts = {"source": source, **vars(candidate)}
-        if entry.reason:
-            yield Missed(**facts, reason=entry.reason)
+        facts = {"source": source, **_facts(candidate)}
+        if reason:
+            yield Missed(**facts, reason=reason)
             continue
-        different[entry.sha256] += 1
-        again = different[entry.sha256]
-        name = f"{source}_{entry.sha256[:16]}{f'-{again}' if again > 1 else ''}"
-        yield Picture(**facts, name=name + SUFFIXES[entry.format], data=store.path(entry.sha256))
+        different[sha256] += 1
+        again = f"-{different[sha256]}" if different[sha256] > 1 else ""
+        name = f"{source}_{sha256[:16]}{again}{SUFFIXES[kind]}"
+        yield Picture(**facts, name=name, data=store.path(sha256))
+
+
+def _facts(candidate: Candidate) -> dict[str, str]:
+    return {field.name: getattr(candidate, field.name) for field in fields(candidate)}
 
 
 class Quota:
@@ -150,7 +167,8 @@ class Downloader(crawl.Downloader):
         entry = self.fetcher.fetch(candidate.image_url)
         if entry.sha256:
             self.quota.add(candidate.class_name, entry.sha256, number)
-        self.storage.write((number,), (candidate, entry))
+        kind = sys.intern(entry.format)
+        self.storage.write(number, Outcome(candidate, entry.sha256, kind, entry.reason))
 
 
 class Fetcher:

@@ -31,15 +31,16 @@ def pictures(classes: Mapping[str, Class], settings: Scrape) -> Iterator[Picture
 def read(path: Path, classes: Mapping[str, Class]) -> dict[str, list[Candidate]]:
     """The list by class. Raises StudyError where it cannot be read or lacks a class."""
     found: dict[str, list[Candidate]] = {name: [] for name in classes}
+    names = {name: name for name in classes}  # one text for each, not one for each line
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, restval="", strict=True)
             _require_columns(path, rows.fieldnames or [])
             for row in rows:
-                if row["class"] in found:  # a list may have more classes than the study
-                    known = {name: row.get(name, "") for name in KNOWN}
-                    url = row["url"].strip()
-                    found[row["class"]].append(Candidate(row["class"], url, **known))
+                name = names.get(row["class"])
+                if name:  # a list may have more classes than the study
+                    known = {column: row.get(column, "") for column in KNOWN}
+                    found[name].append(Candidate(name, row["url"].strip(), **known))
     except (OSError, UnicodeError, csv.Error) as error:
         raise StudyError(f"{path} cannot be read ({error}): scrape.urls needs a CSV file") from None
     for name, candidates in found.items():
