@@ -19,12 +19,15 @@ def main(model: str) -> None:
     make_reproducible(params.seed)
     folder = Path("models", model, "features")
     views, clean = np.load(folder / "views.npy"), np.load(folder / "clean.npy")
-    head = models.head(views.shape[-1], len(listing.classes))
-    head.get_layer("standardise").adapt(views.reshape(-1, views.shape[-1]))
+    count, size = views.shape[1:]
+    head = models.head(size, len(listing.classes))
+    head.get_layer("standardise").adapt(views.reshape(-1, size))
 
     targets = one_hot(listing.labels, len(listing.classes))
     rows, held_out = listing.rows("train"), listing.rows("validation")
-    batches = Batches(views, targets[rows], params.transfer, params.seed)
+    # Features cost nothing to show again: an epoch is every view of every picture.
+    each = np.repeat(targets[rows], count, axis=0)
+    batches = Batches(views.reshape(-1, 1, size), each, params.transfer, params.seed)
     validation = clean[held_out, 0], targets[held_out]
     curve = Path("reports/training", f"{model}-transfer")
     best = train(head, batches, validation, params.transfer, curve)

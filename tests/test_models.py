@@ -3,7 +3,7 @@ import pytest
 
 from stages import models
 from stages.determinism import make_reproducible
-from stages.errors import StudyError
+from stages.errors import ParameterError
 from stages.weight_files import save_weights
 from stages.zoo import tiny_cnn
 
@@ -65,5 +65,5 @@ def test_the_upper_part_goes_on_where_the_views_were_cut(backbone, pixels, block
 
 
 def test_more_blocks_than_the_network_has_are_refused(backbone):
-    with pytest.raises(StudyError, match=r"finetune.blocks is 4; allowed for tiny_cnn: 1 to 3"):
+    with pytest.raises(ParameterError, match=r"blocks is 4 for Tiny CNN; allowed: .* 1 to 3"):
         models.cut_at("tiny_cnn", backbone, 4)
