@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+import sys
 import threading
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from stages import fetch
@@ -33,7 +35,7 @@ LASTING = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A picture that a source has found, not yet fetched. Unknown facts are empty text.
 
@@ -49,6 +51,15 @@ class Candidate:
     licence: str = ""
     licence_url: str = ""
     reason: str = ""
+
+
+class Outcome(NamedTuple):
+    """What came of a candidate. There is one for each until the end, so it is small."""
+
+    candidate: Candidate
+    sha256: str
+    format: str
+    reason: str
 
 
 def pictures(
@@ -78,28 +89,37 @@ def pictures(
         )
         for part in (crawler.feeder, crawler.parser):
             part.out_queue.cache_capacity = 1  # else it keeps every task it has seen
-        crawler.crawl(classes=classes, settings=settings, **kwargs)
-        yield from _in_order(source, crawler.storage.ordered(), quota, fetcher.store)
+        outcomes = deque(crawler.crawl(classes=classes, settings=settings, **kwargs))
+        crawler.storage.kept.clear()
+        yield from _in_order(source, outcomes, quota, fetcher.store)
 
 
 def _in_order(
-    source: str, outcomes: list[tuple[Candidate, Entry]], quota: Quota, store: Store
+    source: str, outcomes: deque[Outcome], quota: Quota, store: Store
 ) -> Iterator[Picture | Missed]:
     """Each class's outcomes up to the last different picture that is wanted."""
     seen: dict[str, Counter] = defaultdict(Counter)
-    for candidate, entry in outcomes:
+    left = dict(quota.wanted)
+    while outcomes:
+        candidate, sha256, kind, reason = outcomes.popleft()
         different = seen[candidate.class_name]
-        if len(different.keys() - quota.known) == quota.wanted[candidate.class_name]:
+        if not left[candidate.class_name]:
             continue
-        facts = {"source": source, **vars(candidate)}
-        del facts["reason"]
-        if entry.reason:
-            yield Missed(**facts, reason=entry.reason)
+        facts = {"source": source, **_facts(candidate)}
+        if reason:
+            yield Missed(**facts, reason=reason)
             continue
-        different[entry.sha256] += 1
-        again = different[entry.sha256]
-        name = f"{source}_{entry.sha256[:16]}{f'-{again}' if again > 1 else ''}"
-        yield Picture(**facts, name=name + SUFFIXES[entry.format], data=store.path(entry.sha256))
+        different[sha256] += 1
+        left[candidate.class_name] -= different[sha256] == 1 and sha256 not in quota.known
+        again = f"-{different[sha256]}" if different[sha256] > 1 else ""
+        name = f"{source}_{sha256[:16]}{again}{SUFFIXES[kind]}"
+        yield Picture(**facts, name=name, data=store.path(sha256))
+
+
+def _facts(candidate: Candidate) -> dict[str, str]:
+    """All but the reason."""
+    names = (field.name for field in fields(candidate) if field.name != "reason")
+    return {name: getattr(candidate, name) for name in names}
 
 
 class Feeder(crawl.Feeder):
@@ -136,7 +156,8 @@ class Downloader(crawl.Downloader):
         if not self.quota.full(name, number):
             if not candidate.reason:
                 entry = self.fetcher.fetch(candidate.image_url, self.sides[name])
-            self.storage.write((number,), (candidate, entry))
+            kind = sys.intern(entry.format)
+            self.storage.write(number, Outcome(candidate, entry.sha256, kind, entry.reason))
         self.quota.settle(name, entry.sha256, number)
 
 

@@ -1,0 +1,137 @@
+"""What running the frozen backbone once buys: transfer learning here and the plain way.
+
+    python benchmarks/frozen_backbone.py [plain epochs, default 50]
+
+The plain way is the script one would write from a tutorial: augmentation layers and the frozen
+backbone in the model, both run over all training pictures in every epoch. Ours is the stages
+`features` (a process of its own, Python's start included) and `transfer`. Both train for 50 epochs,
+and neither head training counts the start of Python and TensorFlow. With fewer plain epochs, their
+mean time but for the first, which also builds the graph, stands for the others; the table says so.
+
+Needs data/rgb, data/split.csv and models/*/pretrained (`dvc repro weights split`); it works in a
+folder of its own and changes nothing here.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import yaml
+
+from stages import datasets, models, transfer
+from stages.determinism import make_reproducible
+from stages.training import one_hot
+
+ROOT = Path(__file__).resolve().parents[1]
+EPOCHS = 50
+
+
+def main(plain_epochs: int) -> None:
+    os.chdir(ROOT)
+    make_reproducible(seed=0)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    plain = {model: plain_way(model, params, plain_epochs) for model in params["models"]}
+    features, heads = our_way(params)
+    print(
+        f"\n{'network':20} {'plain way':>10} {'features':>10} {'head':>8} {'ratio':>6} {'next':>6}"
+    )
+    for model in (*params["models"], "both"):
+        chosen = params["models"] if model == "both" else [model]
+        slow, once, each = (sum(t[m] for m in chosen) for t in (plain, features, heads))
+        print(f"{model:20} {slow:9.0f}s {once:9.0f}s {each:7.1f}s", end="")
+        print(f" {slow / (once + each):6.1f} {slow / each:6.0f}")
+    if plain_epochs < EPOCHS:
+        print(f"plain way: {plain_epochs} epochs measured, {EPOCHS} reckoned from them")
+
+
+def plain_way(model: str, params: dict, epochs: int) -> float:
+    """Seconds that `EPOCHS` epochs of head training take with the backbone in the loop."""
+    listing = datasets.read_listing()
+    backbone = models.pretrained(model)
+    backbone.trainable = False
+    size = backbone.input_shape[1]
+    pixels = datasets.read_pixels(listing.files, size, params["rgb"]["background"])
+    targets = one_hot(listing.labels, len(listing.classes))
+    head = keras.layers.Dense(len(listing.classes), activation="softmax")
+    scaling = keras.layers.Rescaling(1 / 127.5, -1.0)
+    network = keras.Sequential([*augmentation(params["augment"]), scaling, backbone, head])
+    network.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    train, held_out = listing.rows("train"), listing.rows("validation")
+    clock = Clock()
+    network.fit(
+        *(pixels[train], targets[train]),
+        validation_data=(pixels[held_out], targets[held_out]),
+        epochs=epochs,
+        callbacks=[clock],
+        verbose=2,
+    )
+    if epochs == EPOCHS:
+        return sum(clock.seconds)
+    return clock.seconds[0] + (EPOCHS - 1) * sum(clock.seconds[1:]) / (epochs - 1)
+
+
+def augmentation(augment: dict) -> list[keras.layers.Layer]:
+    shift, zoom = augment["shift"], augment["zoom"]
+    white = {"fill_mode": "constant", "fill_value": 255.0}
+    return [
+        keras.layers.RandomFlip("horizontal"),
+        keras.layers.RandomRotation(augment["rotation"] / 360, **white),
+        keras.layers.RandomTranslation(shift, shift, **white),
+        keras.layers.RandomZoom((-zoom, zoom), **white),
+        keras.layers.RandomBrightness(augment["brightness"], value_range=(0, 255)),
+    ]
+
+
+class Clock(keras.callbacks.Callback):
+    """Seconds of each epoch, its validation included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.seconds.append(time.perf_counter() - self.started)
+
+
+def our_way(params: dict) -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds of the stages `features` and `transfer` of each network."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # 50 epochs whatever the validation loss says, as the plain way.
+        every = params | {"transfer": params["transfer"] | {"epochs": EPOCHS, "patience": EPOCHS}}
+        (folder / "params.yaml").write_text(yaml.safe_dump(every, sort_keys=False))
+        (folder / "data").symlink_to(ROOT / "data")
+        for model in params["models"]:
+            (folder / "models" / model).mkdir(parents=True)
+            (folder / "models" / model / "pretrained").symlink_to(
+                ROOT / "models" / model / "pretrained"
+            )
+        features = {model: features_process(folder, model) for model in params["models"]}
+        os.chdir(folder)
+        heads = {model: seconds(transfer.main, model) for model in params["models"]}
+        os.chdir(ROOT)
+    return features, heads
+
+
+def features_process(folder: Path, model: str) -> float:
+    command = [sys.executable, "-m", "stages.features", model]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return seconds(subprocess.run, command, cwd=folder, env=environment, check=True)
+
+
+def seconds(function: Callable, *arguments, **options) -> float:
+    started = time.perf_counter()
+    function(*arguments, **options)
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else EPOCHS)
