@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from stages import images
+from stages import images, shards
 from stages.determinism import generator
 from stages.params import Augment
 from stages.tables import read_table
 
+RGB = Path("data/rgb")
 SPLITS = ("train", "validation", "test")
 
 
@@ -56,7 +58,7 @@ def read_pixels(files: Sequence[str], size: int, background: str) -> np.ndarray:
     pixels = np.empty((len(files), size, size, 3), np.uint8)
 
     def read(index: int) -> None:
-        with Image.open(Path("data/rgb") / files[index]) as picture:
+        with Image.open(io.BytesIO(shards.read(RGB, files[index]))) as picture:
             pixels[index] = images.square(picture, size, background)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -118,6 +118,12 @@ class Rgb(Section):
     max_megapixels: int = Field(ge=1, le=1000)
 
 
+class Checks(Section):
+    min_deviation: float = Field(ge=0, le=127)
+    min_side: int = Field(ge=1, le=4096)
+    min_ratio: float = Field(ge=0, le=1)
+
+
 class Split(Section):
     train: float = Field(gt=0, lt=1)
     validation: float = Field(gt=0, lt=1)
@@ -130,6 +136,13 @@ class Split(Section):
         if abs(total - 1) > 1e-6:
             raise ValueError(f"|train, validation and test that sum to 1, not {total:g}")
         return self
+
+
+class Weights(Section):
+    mirror: str = Field(
+        pattern=r"^(https?://\S+|[^:]*)$",
+        description='a folder, an http or https URL, or "" for the publishers themselves',
+    )
 
 
 class Augment(Section):
@@ -173,10 +186,12 @@ class Study(Section):
     )
     scrape: Scrape
     rgb: Rgb
+    checks: Checks
     split: Split
     models: list[Literal[zoo.NAMES]] = Field(
         min_length=1, description=f"a list of one or more of {', '.join(zoo.NAMES)}"
     )
+    weights: Weights
     image_size: _own_or_each(32, 1024, int)
     augment: Augment
     transfer: Training

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ class Run:
 
     model: str  # as in params.yaml
     phase: str
-    card: dict  # models/<model>/<phase>/card.json
+    card: dict  # reports/cards/<model>-<phase>.json, a copy of the trained model's own
     predictions: Predictions
     curves: dict[tuple[str, str], np.ndarray]  # (pictures, metric): one value per epoch
 
@@ -36,6 +37,16 @@ class Run:
     def name(self) -> str:
         """How readers know it."""
         return f"{self.network}, {PHASES[self.phase]}"
+
+    @cached_property
+    def test(self) -> Predictions:
+        """What it says of the test pictures."""
+        return self.predictions.of("test")
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """Whether it is right, for each test picture: bool (n,)."""
+        return self.test.actual == self.test.predicted
 
 
 def read_runs(models: Sequence[str]) -> list[Run]:
@@ -55,11 +66,11 @@ def read_runs(models: Sequence[str]) -> list[Run]:
 
 
 def read_run(model: str, phase: str) -> Run:
-    """One run from its files under models/ and reports/."""
+    """One run from its files under reports/."""
     return Run(
         model,
         phase,
-        read_json(Path("models", model, phase, "card.json")),
+        read_json(Path("reports/cards", f"{model}-{phase}.json")),
         read_predictions(Path("reports/predictions", f"{model}-{phase}.csv")),
         {
             (pictures, metric): _curve(model, phase, pictures, metric)

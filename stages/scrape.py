@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
+from stages import shards
 from stages.errors import StudyError, run
 from stages.params import Class, Scrape, load
 from stages.selection import choose, count, settled, still_short
@@ -23,6 +24,7 @@ from stages.sources import Missed, Picture, Trouble, lookup
 from stages.tables import write_json, write_table, write_text
 
 RAW = Path("data/raw")
+COUNTED = ("class", "asked", "found", "fetched", "kept", "rejected", "reasons")
 COLUMNS = [
     *("file", "class", "query", "source", "image_url", "page_url", "title", "author"),
     *("licence", "licence_url", "sha256", "bytes", "width", "height", "format"),
@@ -41,11 +43,13 @@ def main() -> None:
     kept, others = choose(found, classes)
     counts = count(classes, kept, others, missed)
     remove(found, kept)
+    shards.pack(RAW)
 
     write_table(RAW / "manifest.csv", COLUMNS, sorted(kept, key=lambda row: row["file"]))
     write_text(RAW / "ATTRIBUTION.md", attribution(kept))
     write_table("data/missed.csv", MISSED, listed(list(classes), missed, others, troubles))
-    write_json("reports/scrape.json", counts)
+    write_json("reports/scrape.json", counts["total"])
+    write_table("reports/scrape.csv", COUNTED, per_class_rows(counts))
     require_enough(counts, troubles, params.scrape.allow_incomplete)
 
 
@@ -165,6 +169,17 @@ def size_and_format(data: bytes) -> tuple[int | str, int | str, str]:
                 return *image.size, image.format
     except Exception:  # hostile bytes make Pillow's readers raise nearly anything
         return "", "", ""
+
+
+def per_class_rows(counts: dict) -> list[dict]:
+    """A table of its own: as metrics, classes would be hundreds of columns of `dvc exp show`."""
+    rows = [{"class": name} | count for name, count in counts["classes"].items()]
+    return [
+        row
+        | {"rejected": sum(row["rejected"].values())}
+        | {"reasons": ", ".join(f"{number} {why}" for why, number in row["rejected"].items())}
+        for row in rows
+    ]
 
 
 def remove(found: Iterable[dict], kept: Iterable[dict]) -> None:

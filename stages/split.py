@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import imagehash
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 from tqdm import tqdm
 
+from stages import near, shards
 from stages.errors import StudyError, run
 from stages.params import Split, load
 from stages.tables import read_table, write_json, write_table
@@ -67,7 +67,7 @@ def perceptual_hashes(files: list[str]) -> np.ndarray:
     """uint64 (n, 2): the 64-bit pHash of each picture and of its mirror image."""
     # Threads, as reading and scaling pictures happens outside of Python's lock.
     with ThreadPoolExecutor() as pool:
-        hashed = pool.map(lambda file: _hashed(RGB / file), files)
+        hashed = pool.map(_hashed, files)
         rows = tqdm(hashed, "split", len(files), unit="picture", disable=None)
         return np.array(list(rows), np.uint64).reshape(-1, 2)
 
@@ -77,14 +77,12 @@ def near_duplicates(
 ) -> tuple[np.ndarray, int]:
     """A group number for each picture, and how many near pairs are of two classes.
 
-    Two pictures are near where their hashes, or one's and the mirrored other's, differ in at most
-    `max_distance` bits; a group is what is connected through near pairs, whatever the classes,
-    and through equal motifs. Groups are numbered from 0 in the order of their
-    first pictures.
+    A group is what is connected through near pairs, whatever the classes, and through equal
+    motifs. Groups are numbered from 0 in the order of their first pictures.
     """
     labels = np.unique(motifs, return_inverse=True)[1]
     crossing = 0
-    for first, second in _near_pairs(hashes, max_distance):
+    for first, second in near.pairs(hashes, max_distance):
         crossing += int(np.count_nonzero(classes[first] != classes[second]))
         edges = coo_array(
             (np.ones(len(first), bool), (labels[first], labels[second])), (len(hashes),) * 2
@@ -162,28 +160,14 @@ def summary(rows: list[dict], cross_class_pairs: int) -> dict:
     }
 
 
-def _hashed(path: Path) -> tuple[int, int]:
+def _hashed(file: str) -> tuple[int, int]:
     try:
-        with Image.open(path) as picture:
-            both = picture, ImageOps.mirror(picture)
-            return tuple(int(str(imagehash.phash(side)), 16) for side in both)
+        with Image.open(io.BytesIO(shards.read(RGB, file))) as picture:
+            return near.hashes(picture)
     except OSError as error:
         raise StudyError(
-            f"{path} cannot be read ({error}): `dvc repro -f to_rgb` makes it anew"
+            f"{RGB / file} cannot be read ({error}): `dvc repro -f to_rgb` makes it anew"
         ) from None
-
-
-def _near_pairs(hashes: np.ndarray, max_distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Numbers of the near pictures, in blocks of rows: 20,000 pictures are 400 million pairs."""
-    plain, mirrored = hashes.T
-    for start in range(0, len(hashes), 512):
-        rows = slice(start, start + 512)
-        distance = np.bitwise_count(plain[rows, None] ^ plain[None, start:])
-        for one, other in ((plain, mirrored), (mirrored, plain)):
-            across = np.bitwise_count(one[rows, None] ^ other[None, start:])
-            np.minimum(distance, across, out=distance)
-        first, second = np.nonzero(np.triu(distance <= max_distance, 1))
-        yield first + start, second + start
 
 
 def _folds(ratios: Split, most: int) -> tuple[int, int, int]:

@@ -6,17 +6,19 @@ import hashlib
 import multiprocessing
 import shutil
 import signal
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from tqdm import tqdm
 
-from stages import images
+from stages import exclusions, images, shards
 from stages.errors import StudyError, run
 from stages.params import Rgb, load
 from stages.tables import read_table, write_json, write_table
@@ -34,14 +36,17 @@ CPU_SECONDS = 60  # for one picture; the largest allowed take a few
 def main() -> None:
     rgb = load("rgb").rgb
     manifest = read_table(RAW / "manifest.csv")
+    unwanted = exclusions.read()
     found = find(manifest)
     # Not only for tidiness: these may be links into DVC's cache, and writing through one spoils it.
     shutil.rmtree(RGB, ignore_errors=True)
     urls = {row["file"]: row["image_url"] for row in manifest}
     rows = [row | {"image_url": urls.get(row["raw"], "")} for row in convert_all(found, rgb)]
+    rows, unmet = exclude(unwanted, rows)
     require_every_class(rows, manifest)
+    shards.pack(RGB)
     write_table(RGB / "manifest.csv", COLUMNS, rows)
-    write_json("reports/to_rgb.json", summary(rows))
+    write_json("reports/to_rgb.json", summary(rows) | {"exclusions_unmet": unmet})
 
 
 def find(manifest: list[dict[str, str]]) -> dict[str, str]:
@@ -49,9 +54,8 @@ def find(manifest: list[dict[str, str]]) -> dict[str, str]:
 
     That is what stands in the class folders and what the manifest lists, there or not.
     """
-    there = {path.relative_to(RAW).as_posix() for path in RAW.glob("*/*")}
     found, taken = {}, set()
-    for raw in sorted(there | {row["file"] for row in manifest}):
+    for raw in sorted(shards.listing(RAW) | {row["file"] for row in manifest}):
         stem = f"{Path(raw).parent.name}/{Path(raw).stem}"
         name, number = stem, 1
         while name.casefold() in taken:  # a.png beside a.jpg, or A.png where case does not count
@@ -78,7 +82,7 @@ def convert(raw: str, file: str, rgb: Rgb) -> dict:
     """The row of one picture; where it is kept, its PNG is written."""
     row = {"class": Path(raw).parent.name, "raw": raw}
     try:
-        data = _read(RAW / raw)
+        data = _read(raw)
         row["sha256"] = hashlib.sha256(data).hexdigest()
         picture = images.decode(data, rgb.max_megapixels)
         width, height = picture.size
@@ -91,6 +95,22 @@ def convert(raw: str, file: str, rgb: Rgb) -> dict:
     return BLANK | row | {"status": "kept", "file": file}
 
 
+def exclude(unwanted: list[exclusions.Exclusion], rows: list[dict]) -> tuple[list[dict], int]:
+    """The rows, excluded pictures marked and taken away; how many exclusions met no picture."""
+    marked, unmet = exclusions.apply(unwanted, rows)
+    for before, after in zip(rows, marked, strict=True):
+        if before["file"] and not after["file"]:
+            (RGB / before["file"]).unlink()
+    if unmet:
+        named = f"line {unmet[0].line}, {unmet[0].key}"
+        print(
+            f"to_rgb: {exclusions.FILE}: {len(unmet)} of {len(unwanted)} lines name no picture "
+            f"that was found (first: {named})",
+            file=sys.stderr,
+        )
+    return marked, len(unmet)
+
+
 def require_every_class(rows: list[dict], manifest: list[dict[str, str]]) -> None:
     """Raises StudyError for a class of which no picture was kept."""
     kept = {row["class"] for row in rows if row["status"] == "kept"}
@@ -99,8 +119,8 @@ def require_every_class(rows: list[dict], manifest: list[dict[str, str]]) -> Non
         if name not in kept:
             reasons = [f"{row['raw']}: {row['reason']}" for row in rows if row["class"] == name]
             raise StudyError(
-                f"class {name} is left without pictures ({len(reasons)} found and rejected"
-                f"{', the first ' + reasons[0] if reasons else ''}): "
+                f"class {name} is left without pictures ({len(reasons)} found and rejected or "
+                f"excluded{', the first ' + reasons[0] if reasons else ''}): "
                 f"add search words in classes.{name} of params.yaml"
             )
     if not kept:
@@ -108,23 +128,25 @@ def require_every_class(rows: list[dict], manifest: list[dict[str, str]]) -> Non
 
 
 def summary(rows: list[dict]) -> dict:
-    """How many pictures were found, kept and rejected, and in which modes the kept ones came."""
+    """How many pictures met which end, and in which modes the kept ones came."""
     status = Counter(row["status"] for row in rows)
     modes = Counter(row["mode"] for row in rows if row["status"] == "kept")
     return {
         "found": len(rows),
         "kept": status["kept"],
         "rejected": status["rejected"],
+        "excluded": status["excluded"],
         "modes": dict(sorted(modes.items())),
     }
 
 
-def _read(path: Path) -> bytes:
-    if not path.exists():
-        raise images.PictureError("missing, though the manifest lists it")
-    if not path.is_file():
+def _read(raw: str) -> bytes:
+    if (RAW / raw).exists() and not (RAW / raw).is_file():
         raise images.PictureError("not a file")
-    return path.read_bytes()
+    try:
+        return shards.read(RAW, raw)
+    except (FileNotFoundError, NotADirectoryError):
+        raise images.PictureError("missing, though the manifest lists it") from None
 
 
 def on_all_cores(
@@ -138,8 +160,8 @@ def on_all_cores(
     work = partial(_limited, work, seconds)
     pool = _pool()
     try:
-        for start in range(0, len(found), BATCH):
-            left = dict(list(found.items())[start : start + BATCH])
+        waiting = iter(found.items())
+        while left := dict(islice(waiting, BATCH)):
             try:
                 jobs = {pool.submit(work, *pair): pair[0] for pair in left.items()}
                 for job in as_completed(jobs):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import params, tables
+from stages import exclusions, params, tables
 
 PROJECT = Path(__file__).resolve().parent.parent
 RAW_COLUMNS = (
@@ -37,7 +37,10 @@ def study(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def list_raw(study):
-    """Call it when data/raw is drawn: it lists what is there as the scrape stage would."""
+    """Call it when data/raw is drawn: it lists what is there as the scrape stage would.
+
+    And nothing is excluded, unless the test has written the file.
+    """
 
     def write(*missing: str) -> None:
         raw = study / "data/raw"
@@ -48,5 +51,7 @@ def list_raw(study):
             for file in sorted(files | {*missing})
         ]
         tables.write_table(raw / "manifest.csv", RAW_COLUMNS, rows)
+        if not (study / "data/exclude.csv").exists():
+            tables.write_table("data/exclude.csv", exclusions.COLUMNS, [])
 
     return write

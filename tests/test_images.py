@@ -135,7 +135,8 @@ def test_pixels_of_32_bits_are_refused(mode):
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "CMYK", "YCbCr"])
 def test_white_stays_white_in_every_mode_of_a_jpeg_or_tiff(mode):
     white = Image.new("RGB", (8, 8), WHITE).convert(mode)
-    for format_ in ["TIFF", "JPEG"]:
+    # Pillow 12, of Python 3.10, cannot read the YCbCr TIFF that it writes itself.
+    for format_ in ["JPEG"] if mode == "YCbCr" else ["TIFF", "JPEG"]:
         assert colours(saved(white, format_))[0] == (255, 255, 255)
 
 

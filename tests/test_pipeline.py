@@ -42,7 +42,7 @@ def tiny(params: dict) -> None:
 
 
 def every_stage() -> set[str]:
-    return {"source_code", "scrape", "to_rgb", "split", "report"} | {
+    return {"source_code", "scrape", "to_rgb", "checks", "split", "report"} | {
         f"{stage}@{model}{phase}"
         for model in MODELS
         for stage, phase in (
@@ -52,6 +52,7 @@ def every_stage() -> set[str]:
             ("finetune", ""),
             ("evaluate", "-transfer"),
             ("evaluate", "-finetune"),
+            ("explain", ""),
         )
     }
 
@@ -121,7 +122,7 @@ def test_a_second_run_finds_nothing_to_do(study):
 
 def test_a_parameter_of_transfer_learning_runs_only_what_follows_from_it(study):
     change(study, lambda params: params["transfer"].update(learning_rate=3e-3))
-    follows = ("transfer@", "finetune@", "evaluate@", "report")
+    follows = ("transfer@", "finetune@", "evaluate@", "explain@", "report")
     assert stages_run(repro(study)) == {name for name in every_stage() if name.startswith(follows)}
 
 

@@ -7,51 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from dvc_render.vega import VegaRenderer
+from made_study import CLASSES, LATENCY, MODELS, ROOT, make_run, make_study
 
-from stages import figures, report, runs
+from stages import figures, report
 from stages.errors import StudyError
 from stages.figures.drawing import VARIABLES
-from stages.scores import COLUMNS
-from stages.tables import read_table, write_json, write_table, write_text
+from stages.study import read_study
+from stages.tables import read_table, write_table
 
-ROOT = Path(__file__).parent.parent
-SPLITS = ("train", "train", "train", "validation", "test", "test")
-CLASSES = ("Bird", "Cat & <kitten>", "Tree")
-PARAMS = ROOT.joinpath("params.yaml").read_text(encoding="utf-8")
-MODELS = ("tiny_cnn", "tiny_vit")
-
-
-def make_study(models=MODELS, classes=CLASSES, each=6):
-    """Files as the stages before `report` leave them, in the working directory."""
-    listed = "".join(f"  - {model}\n" for model in models)
-    write_text("params.yaml", re.sub(r"models:\n(  - .*\n)+", f"models:\n{listed}", PARAMS))
-    for number, model in enumerate(models):
-        for phase in runs.PHASES:
-            make_run(model, phase, classes, each, seed=number)
-
-
-def make_run(model, phase, classes, each, seed):
-    rng = np.random.default_rng(seed + 100 * len(phase))
-    rows = []
-    for position, label in enumerate(classes):
-        for picture in range(each):
-            odds = rng.exponential(size=len(classes)) + 2 * np.eye(len(classes))[position]
-            shares = odds / odds.sum()
-            split = SPLITS[picture % len(SPLITS)]
-            facts = (f"{label}/{picture}.png", "g", split, label, classes[shares.argmax()])
-            named = dict(zip(classes, shares, strict=True))
-            rows.append(dict(zip(COLUMNS, facts, strict=True)) | named)
-    write_table(f"reports/predictions/{model}-{phase}.csv", (*COLUMNS, *classes), rows)
-    card = {"title": model.replace("_", " ").title(), "classes": list(classes)}
-    write_json(f"models/{model}/{phase}/card.json", card)
-    for pictures in runs.WATCHED:
-        for metric in runs.CURVES:
-            folder = Path("reports/training", f"{model}-{phase}", "plots/metrics", pictures)
-            lines = [f"step\t{metric}", *(f"{epoch}\t{1 - 0.5 / epoch}" for epoch in (1, 2, 3))]
-            write_text(folder / f"{metric}.tsv", "\n".join(lines) + "\n")
+TEXTS = ("leaderboard.csv", "label_errors.csv", "report.html")
 
 
 @pytest.fixture
@@ -78,8 +44,8 @@ def page(reported):
 
 
 def made(folder):
-    written = [*folder.glob("reports/plots/*"), *folder.glob("reports/figures/*")]
-    written += [folder / "reports/leaderboard.csv", folder / "reports/report.html"]
+    written = [*folder.glob("reports/plots/*"), *folder.glob("reports/figures/*/*")]
+    written += [folder / "reports" / name for name in TEXTS]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in written}
 
 
@@ -91,17 +57,17 @@ def test_leaderboard_has_a_row_per_run_and_split(reported):
         "accuracy", "log_loss", "macro_precision", "macro_recall", "macro_f1",
     ]  # fmt: skip
     assert [row[:4] for row in rows[:4]] == [
-        ["tiny_cnn", "transfer", "train", "9"],
-        ["tiny_cnn", "transfer", "validation", "3"],
-        ["tiny_cnn", "transfer", "test", "6"],
-        ["tiny_cnn", "finetune", "train", "9"],
+        ["tiny_cnn", "transfer", "train", "18"],
+        ["tiny_cnn", "transfer", "validation", "6"],
+        ["tiny_cnn", "transfer", "test", "12"],
+        ["tiny_cnn", "finetune", "train", "18"],
     ]
     assert len(rows) == 2 * 2 * 3
 
 
 def test_two_runs_give_the_same_bytes(reported, study):
     report.main()
-    assert len(made(study)) == 2 + 4 + 2 * len(figures.NAMES)
+    assert len(made(study)) == 3 + 4 + 2 * len(figures.NAMES)
     assert made(study) == made(reported)
 
 
@@ -123,10 +89,10 @@ def test_the_page_needs_nothing_beside_itself(page):
 
 def test_each_figure_has_a_title_a_text_alternative_and_numbers(page, reported, monkeypatch):
     monkeypatch.chdir(reported)
-    made_runs = runs.read_runs(MODELS)
+    study = read_study(MODELS, seed=0)
     for name in figures.NAMES:
-        figure = figures.figure(name, made_runs)
-        assert f'<h2 id="{name}">{figure.title}</h2>' in page
+        figure = figures.figure(name, study)
+        assert f'<h3 id="{name}">{figure.title}</h3>' in page
         assert len(figure.description) > 40
         assert all(len(row) == len(figure.header) for row in figure.rows)
     drawings = re.findall(r"<svg[^>]*>", page)
@@ -148,6 +114,25 @@ def test_the_report_loads_no_network_library():
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_a_picture_filed_wrongly_is_named_for_the_exclusions(reported):
+    assert read_table(reported / "reports/label_errors.csv")[0] == {
+        "file": "Bird/3.png",
+        "sha256": "0" * 64,
+        "reason": "no Bird, rather Tree",
+    }
+
+
+def test_measured_times_join_the_costs_once_every_network_has_them(study):
+    assert "ms per picture" not in str(figures.figure("pareto", read_study(MODELS, 0)).header)
+    rows = [dict(zip(LATENCY, [model, "a machine", *"12345"], strict=True)) for model in MODELS]
+    write_table("reports/latency.csv", LATENCY, rows)
+    pareto = figures.figure("pareto", read_study(MODELS, 0))
+    assert pareto.header[-3:] == [
+        "GFLOPs per picture", "ms per picture, one at a time", "ms per picture, 32 at a time",
+    ]  # fmt: skip
+    assert "measured once, on a machine" in pareto.caption
 
 
 def test_runs_on_other_pictures_are_not_compared(study):
@@ -193,6 +178,7 @@ def test_the_how_to_of_a_new_figure_works(study, monkeypatch):
     exec(code, module.__dict__)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(figures, "NAMES", (*figures.NAMES, "confidence"))
+    monkeypatch.setitem(figures.SECTIONS, "Can they be trusted?", ("reliability", "confidence"))
     report.main()
-    assert (study / "reports/figures/confidence.svg").exists()
-    assert '<h2 id="confidence">' in (study / "reports/report.html").read_text(encoding="utf-8")
+    assert (study / "reports/figures/svg/confidence.svg").exists()
+    assert '<h3 id="confidence">' in (study / "reports/report.html").read_text(encoding="utf-8")

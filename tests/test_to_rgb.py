@@ -73,7 +73,8 @@ def test_everything_found_is_kept_or_rejected_with_a_reason(study, list_raw):
     }
     assert list(reasons) == sorted(reasons)
     assert json.loads((study / "reports/to_rgb.json").read_text()) == {
-        **{"found": 8, "kept": 1, "rejected": 7, "modes": {"L": 1}}
+        **{"found": 8, "kept": 1, "rejected": 7, "excluded": 0, "modes": {"L": 1}},
+        "exclusions_unmet": 0,
     }
     assert [p.name for p in (study / "data/rgb/Cat").iterdir()] == ["a.png"]
 
@@ -155,8 +156,8 @@ def test_a_class_left_without_pictures_is_named_with_the_first_reason(study, lis
     with pytest.raises(StudyError) as error:
         to_rgb.main()
     assert str(error.value) == (
-        "class Dog is left without pictures (1 found and rejected, the first Dog/a.png: "
-        "empty file): add search words in classes.Dog of params.yaml"
+        "class Dog is left without pictures (1 found and rejected or excluded, the first "
+        "Dog/a.png: empty file): add search words in classes.Dog of params.yaml"
     )
 
 

@@ -67,7 +67,13 @@ class Study:
         return self.table("data/raw/manifest.csv")
 
     def counts(self):
-        return json.loads((self.folder / "reports/scrape.json").read_text())["classes"]
+        """Of each class, as numbers, and the reasons against pictures with their numbers."""
+        found = {}
+        for row in self.table("reports/scrape.csv"):
+            reasons = (pair.split(" ") for pair in row.pop("reasons").split(", ") if pair)
+            numbers = {key: int(value) for key, value in row.items() if key != "class"}
+            found[row["class"]] = numbers | {"reasons": {why: int(n) for n, why in reasons}}
+        return found
 
     def asked(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/log") as answer:
@@ -108,7 +114,8 @@ def test_a_source_of_the_web_gives_the_first_pictures_with_all_that_is_known(stu
     require_all_is_known(study, source)
     for count in study.counts().values():
         assert count["kept"] == count["asked"] == 12
-        assert count["found"] == count["kept"] + sum(count["rejected"].values())
+        assert count["found"] == count["kept"] + count["rejected"]
+        assert count["rejected"] == sum(count["reasons"].values())
 
 
 @pytest.mark.parametrize("shape", search_pages.GOOGLE)
@@ -242,7 +249,7 @@ def test_each_class_has_its_words_its_exclusions_its_size_and_its_number(study):
     assert [row["class"] for row in rows] == ["Cat"] * 5 + ["Dog"] * 4
     assert not [row for row in rows if "no. 3" in row["title"] and row["class"] == "Cat"]
     assert {row["query"] for row in rows if row["class"] == "Cat"} == {"kitten"}
-    assert study.counts()["Cat"]["rejected"]["excluded"] == 2  # of each query, one
+    assert study.counts()["Cat"]["reasons"]["excluded"] == 2  # of each query, one
 
 
 @pytest.mark.parametrize(
@@ -302,7 +309,7 @@ def test_a_list_of_addresses_is_fetched_with_what_it_says(study):
     rows = study.manifest()
     assert len(rows) == 24
     assert {(r["author"], r["title"]) for r in rows if r["class"] == "Cat"} == {("Ann", "A cat")}
-    assert study.counts()["Dog"]["rejected"] == {"bad_url": 1, "connection": 1}
+    assert study.counts()["Dog"]["reasons"] == {"bad_url": 1, "connection": 1}
 
 
 def mhtml(page):

@@ -8,9 +8,19 @@ from dataclasses import dataclass
 
 from matplotlib.figure import FigureBase
 
-from stages.runs import Run
+from stages.study import Study
 
-NAMES = ("curves", "splits", "confusion", "class_scores")
+SECTIONS = {
+    "Is the difference real?": ("comparisons",),
+    "How did they learn?": ("curves", "splits"),
+    "What do they get right?": ("class_scores", "perfect", "confusion", "changes", "examples"),
+    "Can they be trusted?": ("reliability", "coverage"),
+    "What do they cost?": ("sizes", "pareto"),
+    "Where do they look?": ("maps",),
+    "Which pictures are wrong?": ("errors", "label_errors"),
+    "What are the data?": ("splits_of_classes", "origins", "contact_sheet"),
+}
+NAMES = tuple(name for names in SECTIONS.values() for name in names)
 
 
 @dataclass(frozen=True)
@@ -29,10 +39,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """What a file of this folder makes of the runs.
+    """What a file of this folder makes of the study.
 
     `description` is the text alternative: what a reader who cannot see it should know. `header` and
-    `rows` are the same figures as numbers.
+    `rows` are the same figures as numbers. `sentences` are results in words, shown as a list.
     """
 
     title: str
@@ -41,8 +51,9 @@ class Figure:
     panels: Sequence[Panel]
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+    sentences: Sequence[str] = ()
 
 
-def figure(name: str, runs: Sequence[Run]) -> Figure:
+def figure(name: str, study: Study) -> Figure:
     """The figure of one of NAMES."""
-    return importlib.import_module(f"stages.figures.{name}").figure(runs)
+    return importlib.import_module(f"stages.figures.{name}").figure(study)

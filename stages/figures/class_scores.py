@@ -1,6 +1,5 @@
 """Classification reports on the test pictures as heat maps on one colour scale."""
 
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -8,15 +7,18 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
 
 from stages.figures import Figure, Panel
-from stages.figures.drawing import HEAT, INK, axes, tip
+from stages.figures.drawing import EITHER, HEAT, INK, axes, tip
 from stages.runs import Run
 from stages.scores import per_class, summary
+from stages.study import Study
 
 SCORES = ("precision", "recall", "f1")
 ROW = 20  # pixels
+CELLS = 40  # rows up to which each cell has its number; of more, the numbers are in the table
 
 
-def figure(runs: Sequence[Run]) -> Figure:
+def figure(study: Study) -> Figure:
+    runs = study.runs
     tables = [_table(run) for run in runs]
     lowest = min(value for table in tables for _, _, values in table for value in values)
     lowest = min(0.9, np.floor(lowest * 10) / 10)
@@ -43,7 +45,7 @@ def figure(runs: Sequence[Run]) -> Figure:
 
 def _table(run: Run) -> list[tuple[str, int, list[float]]]:
     """(class or average, pictures, precision, recall and F1)."""
-    test = run.predictions.of("test")
+    test = run.test
     rows = [
         (str(row["class"]), row["support"], [row[score] for score in SCORES])
         for row in per_class(test)
@@ -57,7 +59,12 @@ def _table(run: Run) -> list[tuple[str, int, list[float]]]:
 
 def _draw(table: list, lowest: float, margin: int, canvas: FigureBase) -> None:
     area = axes(canvas, margin, 48, 10, 12)
-    for row, (name, _, values) in enumerate(table):
+    if len(table) > CELLS:
+        shade = np.full((len(table), 3, 4), (*EITHER, 0))
+        shade[..., 3] = [values for _, _, values in table]
+        shade[..., 3] = (shade[..., 3] - lowest) / (1 - lowest)
+        area.imshow(shade, interpolation="nearest", aspect="auto")
+    for row, (name, _, values) in enumerate(table if len(table) <= CELLS else []):
         for column, value in enumerate(values):
             depth = (value - lowest) / (1 - lowest)
             cell = Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, fc=HEAT, lw=0, alpha=depth)

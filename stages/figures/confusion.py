@@ -11,14 +11,16 @@ from stages.figures import Figure, Panel
 from stages.figures.drawing import ACCENT, EITHER, HEAT, axes, tip
 from stages.runs import Run
 from stages.scores import confusion
+from stages.study import Study
 
 CELLS = 40  # classes up to which a cell is an object of its own; beyond, the matrix is a picture
 NUMBERS = 14  # classes up to which a cell has room for its number
 NAMED = 12  # pixels that the name of a class needs
 
 
-def figure(runs: Sequence[Run]) -> Figure:
-    matrices = [confusion(run.predictions.of("test")) for run in runs]
+def figure(study: Study) -> Figure:
+    runs = study.runs
+    matrices = [confusion(run.test) for run in runs]
     classes = runs[0].predictions.classes
     side = max(240, min(540, 24 * len(classes))) if len(classes) > 10 else 240
     margin = 24 + 6 * min(18, max(map(len, classes)))
@@ -64,7 +66,7 @@ def _draw(matrix: np.ndarray, classes: Sequence[str], margin: int, canvas: Figur
         area.imshow(shade, interpolation="nearest", aspect="auto")
     else:
         _cells(area, matrix, shares, classes)
-    step = int(np.ceil(NAMED * count / (area.bbox.width * 72 / canvas.get_figure(root=True).dpi)))
+    step = int(np.ceil(NAMED * count / area.bbox.width))
     shown = [name if len(name) <= 18 else name[:17] + "…" for name in classes[::step]]
     area.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), xlabel="predicted",
              ylabel="actual")  # fmt: skip

@@ -10,11 +10,13 @@ from matplotlib.ticker import MaxNLocator
 from stages.figures import Figure, Panel
 from stages.figures.drawing import SPLIT_COLOURS, axes
 from stages.runs import CURVES, WATCHED, Run
+from stages.study import Study
 
 DASHES = {"train": (0, (4, 1.5)), "validation": "-"}
 
 
-def figure(runs: Sequence[Run]) -> Figure:
+def figure(study: Study) -> Figure:
+    runs = study.runs
     limits = {metric: _limits(runs, metric) for metric in CURVES}
     return Figure(
         title="Learning curves",

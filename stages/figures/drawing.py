@@ -5,9 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from math import ceil
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,6 +13,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.figure import FigureBase
+from PIL import Image
 
 from stages.figures import Figure, Panel
 from stages.tables import write_text
@@ -25,6 +24,7 @@ INK, MUTED, GRID = "#1f2328", "#57606a", "#d0d7de"
 ACCENT = "#0a58ca"
 HEAT = "#6db3ff"  # of a full cell: as strong as INK on it stays readable
 TRAIN, VALIDATION, TEST = "#9a6700", "#0a69da", "#1a7f37"
+WRONG = "#b3261e"
 VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
@@ -34,12 +34,15 @@ VARIABLES = {
     TRAIN: "--train",
     VALIDATION: "--validation",
     TEST: "--test",
+    WRONG: "--wrong",
 }
 EITHER = (0.23, 0.51, 0.96)  # where pixels cannot follow the theme: shows on white and on black
 SPLIT_COLOURS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 
 POINTS = 72  # Matplotlib's unit of length is the inch, ours a CSS pixel: one of 72
 STATIC_WIDTH, GAP, HEADLINE = 1440, 16, 44  # of the files for slides, in pixels
+SHARP = 2  # PNG pixels to one of ours
+XLINK = "http://www.w3.org/1999/xlink"
 STYLE = {
     "figure.dpi": POINTS,
     "font.family": "DejaVu Sans",
@@ -62,14 +65,13 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 10,
     "lines.linewidth": 1.8,
+    "image.composite_image": False,  # several pictures on one axes stay as sharp as they are
 }
 
 
 def axes(canvas: FigureBase, left: int, top: int, right: int, bottom: int, **options) -> Axes:
     """Axes with these margins, in pixels, on a panel."""
-    width, height = canvas.bbox.width, canvas.bbox.height
-    scale = canvas.get_figure(root=True).dpi / POINTS
-    left, top, right, bottom = (margin * scale for margin in (left, top, right, bottom))
+    width, height = canvas.bbox.size
     place = (left, bottom, width - left - right, height - top - bottom)
     return canvas.add_axes(
         (place[0] / width, place[1] / height, place[2] / width, place[3] / height), **options
@@ -81,39 +83,65 @@ def tip(artist: Artist, text: str) -> None:
     artist.set_gid(f"tip:{text}")
 
 
-def panel_svg(panel: Panel, name: str) -> str:
-    """A panel as SVG to put into the page; `name` keeps its ids apart from other panels'."""
-    with _style(name):
-        canvas = Canvas(figsize=(panel.width / POINTS, panel.height / POINTS), facecolor="none")
-        _draw(panel, canvas)
-        text = io.StringIO()
-        canvas.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return _themed(text.getvalue(), panel)
+def render(figure: Figure, name: str, folder: Path) -> list[str]:
+    """Draw each panel: returned as SVG for the page, and the whole as svg/<name>.svg and PNG.
+
+    The files are for slides, on white. Of a figure without panels there are none.
+    """
+    drawn = [_drawn(panel, f"{name}-{index}") for index, panel in enumerate(figure.panels)]
+    if drawn:
+        _write_static(figure, drawn, name, folder)
+    pairs = zip(figure.panels, drawn, strict=True)
+    return [_themed(svg, panel) for panel, (svg, _) in pairs]
 
 
-def write_static(figure: Figure, stem: Path) -> None:
-    """Write the whole figure, on white, as `<stem>.svg` and `<stem>.png`."""
-    width = max(panel.width for panel in figure.panels)
-    height = max(panel.height for panel in figure.panels)
-    columns = _columns(len(figure.panels), width)
-    rows = ceil(len(figure.panels) / columns)
-    widths, heights = [GAP, width] * columns, [HEADLINE] + [height, GAP] * rows
-    with _style(stem.name):
-        size = (sum(widths) / POINTS, sum(heights) / POINTS)
-        canvas = Canvas(figsize=size, facecolor="white")
-        top = 1 - 14 / sum(heights)
-        canvas.text(GAP / sum(widths), top, figure.title, size=15, weight="bold", va="top")
-        ratios = {"width_ratios": widths, "height_ratios": heights}
-        grid = canvas.add_gridspec(len(heights), len(widths), wspace=0, hspace=0, **ratios)
-        for index, panel in enumerate(figure.panels):
-            row, column = divmod(index, columns)
-            place = grid[2 * row + 1, 2 * column + 1]
-            _draw(panel, canvas.add_subfigure(place, facecolor="none"))
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        text = io.StringIO()
+def _drawn(panel: Panel, name: str) -> tuple[str, Image.Image]:
+    """A panel as SVG and, twice as large, as pixels; `name` keeps its ids apart from others'."""
+    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
+        size = (panel.width / POINTS, panel.height / POINTS)
+        canvas = Canvas(figsize=size, facecolor="none")
+        canvas.text(0.01, 1 - 4 / panel.height, panel.title, size=11, weight="bold", va="top")
+        panel.draw(canvas)
+        text, pixels = io.StringIO(), io.BytesIO()
         canvas.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-        write_text(stem.with_suffix(".svg"), _tips(text.getvalue()))
-        canvas.savefig(stem.with_suffix(".png"), dpi=2 * POINTS, metadata={"Software": None})
+        canvas.savefig(pixels, format="rgba", dpi=SHARP * POINTS)
+    size = (SHARP * panel.width, SHARP * panel.height)
+    return _plain(text.getvalue()), Image.frombytes("RGBA", size, pixels.getvalue())
+
+
+def _write_static(
+    figure: Figure, drawn: list[tuple[str, Image.Image]], name: str, folder: Path
+) -> None:
+    panel = figure.panels[0]
+    columns = _columns(len(drawn), panel.width)
+    places = [
+        (GAP + (index % columns) * (panel.width + GAP),
+         HEADLINE + index // columns * (panel.height + GAP))
+        for index in range(len(drawn))
+    ]  # fmt: skip
+    width = max(x for x, _ in places) + panel.width + GAP
+    height = places[-1][1] + panel.height + GAP
+    title = Panel("", width, HEADLINE, partial(_headline, figure.title))
+    parts = [((0, 0), *_drawn(title, f"{name}-title"))]
+    parts += [(place, *one) for place, one in zip(places, drawn, strict=True)]
+    sheet = Image.new("RGB", (SHARP * width, SHARP * height), "white")
+    inner = []
+    for (x, y), svg, pixels in parts:
+        sheet.paste(pixels, (SHARP * x, SHARP * y), pixels)
+        inner.append(re.sub("<svg ", f'<svg x="{x}" y="{y}" ', svg, count=1))
+    root = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="{XLINK}" '
+    root += f'viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+    style = "<style>* { stroke-linejoin: round; stroke-linecap: butt }</style>"
+    ground = '<rect width="100%" height="100%" fill="white"/>'
+    text = "\n".join([root, style, ground, *inner, "</svg>"])
+    write_text(folder / "svg" / f"{name}.svg", text + "\n")
+    (folder / "png").mkdir(parents=True, exist_ok=True)
+    sheet.save(folder / "png" / f"{name}.png")
+
+
+def _headline(title: str, canvas: FigureBase) -> None:
+    width, height = canvas.bbox.size
+    canvas.text(GAP / width, 1 - 14 / height, title, size=15, weight="bold", va="top")
 
 
 def _columns(panels: int, width: int) -> int:
@@ -122,22 +150,19 @@ def _columns(panels: int, width: int) -> int:
     return panels if panels <= fit else max(1, fit - fit % 2)
 
 
-@contextmanager
-def _style(salt: str) -> Iterator[None]:
-    with mpl.rc_context({**STYLE, "svg.hashsalt": salt}):
-        yield
-
-
-def _draw(panel: Panel, canvas: FigureBase) -> None:
-    canvas.text(0.01, 1 - 4 / panel.height, panel.title, size=11, weight="bold", va="top")
-    panel.draw(canvas)
-
-
-def _themed(svg: str, panel: Panel) -> str:
+def _plain(svg: str) -> str:
+    """Matplotlib's SVG without what only clutters: ids of its own, comments, metadata."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"\s*<metadata>.*?</metadata>|\s*<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<g id=\"(?!tip:)[^\"]*\">", "<g>", _tips(svg))
+    svg = re.sub(r"<g id=\"tip:([^\"]*)\">", r"<g><title>\1</title>", svg)
+    svg = re.sub(r"<g id=\"[^\"]*\">", "<g>", svg)
+    size = r'(width|height)="([\d.]+)pt"'  # of 72 dpi: our pixels
+    return re.sub(size, r'\1="\2"', svg, count=2)
+
+
+def _themed(svg: str, panel: Panel) -> str:
+    """As it stands in the page: its colours are variables, its fonts the page's."""
     svg = re.sub(r"font: (?:bold )?([\d.]+px) '[^']*'", _font, svg)
     for colour, variable in VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
@@ -149,7 +174,3 @@ def _themed(svg: str, panel: Panel) -> str:
 def _font(match: re.Match) -> str:
     weight = "font-weight: bold; " if "bold" in match.group() else ""
     return f"{weight}font-size: {match.group(1)}"
-
-
-def _tips(svg: str) -> str:
-    return re.sub(r"<g id=\"tip:([^\"]*)\">", r"<g><title>\1</title>", svg)

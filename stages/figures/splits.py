@@ -1,34 +1,35 @@
 """Accuracy and loss of every run on the training, validation and test pictures."""
 
-from collections.abc import Sequence
 from functools import partial
 
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.drawing import GRID, INK, SPLIT_COLOURS, axes, tip
-from stages.runs import Run
+from stages.figures.drawing import GRID, INK, SPLIT_COLOURS, TEST, axes, tip
 from stages.scores import SPLITS, summary
+from stages.study import Study
 
 MARKERS = {"train": "v", "validation": "s", "test": "o"}
 LABELS = {"accuracy": "accuracy", "log_loss": "log loss"}
 ROW = 40  # pixels
 
 
-def figure(runs: Sequence[Run]) -> Figure:
+def figure(study: Study) -> Figure:
+    runs = study.runs
     figures = [{split: summary(run.predictions.of(split)) for split in SPLITS} for run in runs]
     height = 84 + ROW * len(runs)
     return Figure(
         title="Accuracy and loss on training, validation and test pictures",
         caption="Accuracy is better further right, log loss further left. The pictures are as "
-        "they are, not varied. A wide gap between training and test is overfitting.",
+        "they are, not varied. A wide gap between training and test is overfitting. The green bar "
+        "is the 95 % interval of the test figure.",
         description=" ".join(
             f"{run.name}: test accuracy {values['test']['accuracy']:.3f}, "
             f"test log loss {values['test']['log_loss']:.3f}."
             for run, values in zip(runs, figures, strict=True)
         ),
         panels=[
-            Panel(LABELS[key].capitalize(), 330, height, partial(_draw, runs, figures, key))
+            Panel(LABELS[key].capitalize(), 330, height, partial(_draw, study, figures, key))
             for key in LABELS
         ],
         header=["run", *(f"{split} {LABELS[key]}" for key in LABELS for split in SPLITS)],
@@ -39,18 +40,19 @@ def figure(runs: Sequence[Run]) -> Figure:
     )
 
 
-def _draw(runs: Sequence[Run], figures: list, key: str, canvas: FigureBase) -> None:
+def _draw(study: Study, figures: list, key: str, canvas: FigureBase) -> None:
     area = axes(canvas, 16, 48, 16, 36)
-    for row, (run, values) in enumerate(zip(runs, figures, strict=True)):
+    for row, (run, values) in enumerate(zip(study.runs, figures, strict=True)):
         ends = [values[split][key] for split in SPLITS]
         area.plot([min(ends), max(ends)], [row, row], color=GRID, linewidth=3, zorder=1)
+        area.plot(study.interval(row, key), [row + 0.16] * 2, color=TEST, linewidth=1.5)
         area.annotate(run.name, (0, row), (0, 9), xycoords=("axes fraction", "data"),
                       textcoords="offset pixels", color=INK)  # fmt: skip
         for split, value in zip(SPLITS, ends, strict=True):
             style = {"color": SPLIT_COLOURS[split], "marker": MARKERS[split]}
             mark = area.scatter([value], [row], s=46, zorder=3, label=split, **style)
             tip(mark, f"{run.name}, {split} pictures: {LABELS[key]} {value:.4f}")
-    area.set(ylim=(len(runs) - 0.6, -0.75), yticks=[], xlabel=LABELS[key])
+    area.set(ylim=(len(study.runs) - 0.6, -0.75), yticks=[], xlabel=LABELS[key])
     if key == "log_loss":
         area.set_xlim(left=0)
     area.spines["left"].set_visible(False)

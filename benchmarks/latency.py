@@ -1,0 +1,74 @@
+"""Time per picture and operations of each network of params.yaml: reports/latency.csv.
+
+    python -m benchmarks.latency     # on a machine that does nothing else; minutes
+
+No stage: a time is another one at every run, and `dvc repro --force` must give the same bytes. It
+is a measurement, taken once, kept by Git with the machine it was taken on, and read by the report
+like any other input. Weights do not matter for it, so no data or training is needed. GFLOPs count a
+multiplication and an addition as two.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from stages import models, zoo
+from stages.params import load, own_value
+from stages.tables import write_table
+
+COLUMNS = ("network", "machine", "gflops", "median_1_ms", "p95_1_ms", "median_32_ms", "p95_32_ms")
+RUNS = {1: (20, 200), 32: (3, 30)}  # pictures at a time: to warm up, to measure
+CLASSES = 10
+
+
+def main() -> None:
+    params = load("models", "image_size")
+    write_table("reports/latency.csv", COLUMNS, [row(name, params) for name in params.models])
+
+
+def row(name: str, params: object) -> dict[str, str]:
+    size = own_value(params.image_size, name, zoo.lookup(name).ENTRY.image_size)
+    backbone = zoo.lookup(name).backbone(size)
+    logits = models.head(backbone.output_shape[1], CLASSES)(backbone.output)
+    network = tf.keras.Model(backbone.input, logits)
+    found = {"network": name, "machine": machine(), "gflops": f"{gflops(network, size):.3f}"}
+    for batch, (warm_up, runs) in RUNS.items():
+        times = milliseconds(network, batch, size, warm_up, runs)
+        found[f"median_{batch}_ms"] = f"{np.median(times):.2f}"
+        found[f"p95_{batch}_ms"] = f"{np.quantile(times, 0.95):.2f}"
+    print(found, flush=True)
+    return found
+
+
+def milliseconds(network: tf.keras.Model, batch: int, size: int, warm_up: int, runs: int):
+    """Milliseconds per picture of each of some runs: float64 (runs,)."""
+    pictures = tf.random.uniform((batch, size, size, 3), -1, 1)
+    call = tf.function(network)
+    times = []
+    for _ in range(warm_up + runs):
+        started = time.perf_counter()
+        call(pictures).numpy()
+        times.append(1000 * (time.perf_counter() - started) / batch)
+    return np.array(times[warm_up:])
+
+
+def gflops(network: tf.keras.Model, size: int) -> float:
+    picture = tf.TensorSpec((1, size, size, 3), tf.float32)
+    graph = tf.function(network).get_concrete_function(picture).graph
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops / 1e9
+
+
+def machine() -> str:
+    device = "GPU" if tf.config.list_physical_devices("GPU") else f"{os.cpu_count()} CPU cores"
+    return f"{platform.system()} {platform.machine()} with {device}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Time and memory of the report on 100 classes, 10 networks and 10,000 test pictures.
+
+    python -m benchmarks.report_scale     # in an empty folder, with the checkout on PYTHONPATH
+
+It makes up the study here, reports on it and prints seconds and the peak of memory. Claimed: at
+most 60 s and 2 GB.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from PIL import Image
+
+from stages import report, runs
+from stages.scores import COLUMNS
+from stages.tables import write_json, write_table, write_text
+
+CLASSES, NETWORKS, TEST, OTHER = 100, 10, 10_000, 2_000  # OTHER: of training, and of validation
+
+
+def main() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"class {number:02}" for number in range(CLASSES)]
+    labels = np.arange(TEST + 2 * OTHER) % CLASSES
+    files = [f"{names[label]}/{number}.png" for number, label in enumerate(labels)]
+    make_pictures(names, labels, files, rng)
+    models = [f"network_{number}" for number in range(NETWORKS)]
+    for number, model in enumerate(models):
+        for phase in runs.PHASES:
+            make_run(model, phase, names, labels, files, 4 + 0.3 * number, rng)
+        Path("reports/maps").mkdir(exist_ok=True)
+        np.save(f"reports/maps/{model}.npy", rng.integers(0, 256, (TEST, 8, 8), np.uint8))
+    write_text("reports/latency.csv", "network\n")
+
+    report.load = lambda *names: SimpleNamespace(seed=0, models=models)  # networks that no zoo has
+    started = time.monotonic()
+    report.main()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    size = Path("reports/report.html").stat().st_size / 1e6
+    print(f"{time.monotonic() - started:.1f} s, {peak:.2f} GB at most, page of {size:.1f} MB")
+
+
+def make_pictures(names: list, labels: np.ndarray, files: list, rng: np.random.Generator) -> None:
+    rows = []
+    for label, file in zip(labels, files, strict=True):
+        path = Path("data/rgb", file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize((64, 64)).save(path)
+        rows.append({"file": file, "class": names[label], "raw": file, "status": "kept",
+                     "reason": "", "mode": "RGB"})  # fmt: skip
+    write_table("data/rgb/manifest.csv", list(rows[0]), rows)
+    raw = [{"file": file, "title": "A set", "author": "", "licence": "CC0-1.0", "page_url": "",
+            "sha256": ""}
+           for file in files]  # fmt: skip
+    write_table("data/raw/manifest.csv", list(raw[0]), raw)
+
+
+def make_run(model, phase, names, labels, files, skill, rng) -> None:
+    logits = rng.normal(size=(len(labels), CLASSES)) + skill * np.eye(CLASSES)[labels]
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    splits = np.repeat(["train", "validation", "test"], [OTHER, OTHER, TEST])
+    said = np.array(names)[shares.argmax(axis=1)]
+    path = Path("reports/predictions", f"{model}-{phase}.csv")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        file.write(",".join([*COLUMNS, *names]) + "\n")
+        for i, share in enumerate(shares):
+            facts = [files[i], f"g{i // 2}", splits[i], names[labels[i]], said[i]]
+            file.write(",".join([*facts, *np.char.mod("%.8g", share)]) + "\n")
+    card = {"title": model, "parameters": 1e6, "trained_parameters": 1000,
+            "bytes": {"weights": 4e6 * skill, "with_optimizer": 9e6 * skill}}  # fmt: skip
+    write_json(f"reports/cards/{model}-{phase}.json", card | {"parameters": int(1e6 * skill)})
+    for pictures in runs.WATCHED:
+        for metric in runs.CURVES:
+            folder = Path("reports/training", f"{model}-{phase}", "plots/metrics", pictures)
+            lines = [f"step\t{metric}", *(f"{epoch}\t{1 - 0.5 / epoch}" for epoch in range(1, 51))]
+            write_text(folder / f"{metric}.tsv", "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Where a fine-tuned network looks: a heat map of every test picture, for the class it names.
+
+All test pictures, as which of them the report shows depends on every network, and this stage on one
+alone. It costs about what an epoch of training the whole network on them does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from stages import attention, datasets, gradcam, models, zoo
+from stages.determinism import make_reproducible
+from stages.errors import run
+
+BATCH = 16
+
+
+def main(model: str) -> None:
+    listing = datasets.read_listing()
+    make_reproducible(seed=0)  # nothing is drawn here
+    network, card = models.load_trained(Path("models", model, "finetune"))
+    files = [listing.files[row] for row in listing.rows("test")]
+    pixels = datasets.read_pixels(files, card["image_size"], card["background"])
+
+    method = attention if zoo.lookup(model).ENTRY.family == "vit" else gradcam
+    explain = method.explainer(network)
+    batches = range(0, len(pixels), BATCH)
+    found = [explain(datasets.scaled(pixels[start : start + BATCH])) for start in batches]
+    save_maps(Path("reports/maps", f"{model}.npy"), np.concatenate(found))
+
+
+def save_maps(path: Path, relevance: np.ndarray) -> None:
+    """Write (n, h, w) as uint8: each picture's least place 0, its most 255, a flat map all 0."""
+    least = relevance.min(axis=(1, 2), keepdims=True)
+    span = relevance.max(axis=(1, 2), keepdims=True) - least
+    span = np.maximum(span, np.finfo(np.float32).tiny)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, np.round(255 * (relevance - least) / span).astype(np.uint8))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,77 @@
+"""Differences in accuracy between runs, with what chance alone would do."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from matplotlib.figure import FigureBase
+
+from stages.comparisons import Comparison, in_words
+from stages.figures import Figure, Panel
+from stages.figures.drawing import ACCENT, INK, MUTED, axes, tip
+from stages.figures.marks import name_row, no_rows_axis, shortened
+from stages.study import Study
+
+ROW = 52  # pixels
+SHOWN = 12
+WIDTH = 330
+
+
+def figure(study: Study) -> Figure:
+    shown = in_view(study)
+    height = 70 + ROW * len(shown)
+    left_out = len(study.comparisons) - len(shown)
+    return Figure(
+        title="Differences between runs",
+        caption="Difference in accuracy on the same test pictures, in points (0.01), with its 95 % "
+        "bootstrap interval over groups of near duplicates. p: exact McNemar test, Holm-corrected "
+        f"for all {len(study.comparisons)} comparisons; it takes pictures as independent. "
+        "“Cannot be told apart” is no proof of equality. The number of pictures needed is for a "
+        "single comparison at level 0.05 and power 0.8, if the true difference is the one seen."
+        + (f" Of all pairs, {left_out} are in the table only." if left_out else ""),
+        description=" ".join(c.sentence for c in shown[:3]),
+        panels=[Panel("Difference in accuracy", WIDTH, height, partial(_draw, shown))],
+        header=["run", "against", "points", "95 % CI", "only it right", "only the other right",
+                "p", "test pictures needed"],
+        rows=[_row(c) for c in study.comparisons],
+        sentences=[c.sentence for c in shown],
+    )  # fmt: skip
+
+
+def in_view(study: Study) -> list[Comparison]:
+    """What readers ask first: the best run against each other one, what fine-tuning changed."""
+    best = study.best
+    asked = [c for c in study.comparisons if best in (c.first, c.second)]
+    tuned = [c for c in study.comparisons if c.first.model == c.second.model]
+    rest = sorted(study.comparisons, key=lambda c: c.p)
+    unique = dict.fromkeys(map(id, (*tuned, *asked, *rest)))
+    by_id = {id(c): c for c in study.comparisons}
+    return [by_id[key] for key in unique][: max(SHOWN, len(tuned))]
+
+
+def _draw(shown: Sequence[Comparison], canvas: FigureBase) -> None:
+    area = axes(canvas, 16, 34, 16, 36)
+    area.grid(visible=False)
+    for row, c in enumerate(shown):
+        colour = ACCENT if c.told_apart else MUTED
+        ends = [100 * c.low, 100 * c.high]
+        area.plot([0, 0], [row - 0.12, row + 0.12], color=INK, linewidth=1)  # not through the names
+        area.plot(ends, [row, row], color=colour, linewidth=2.5, solid_capstyle="butt")
+        filled = colour if c.told_apart else "none"
+        mark = area.scatter(
+            [100 * c.difference], [row], s=48, color=colour, facecolor=filled, zorder=3
+        )
+        tip(mark, c.sentence)
+        first, second = (shortened(run.name, WIDTH - 60) for run in (c.first, c.second))
+        name_row(area, row - 0.27, first)
+        area.annotate(f"against {second}", (0, row), (0, 9), color=MUTED,
+                      xycoords=("axes fraction", "data"), textcoords="offset pixels")  # fmt: skip
+    no_rows_axis(area, len(shown))
+    area.set_xlabel("points of accuracy; filled: told apart")
+
+
+def _row(c: Comparison) -> list[str]:
+    needed = "" if c.needed is None else f"{c.needed:,}"
+    points = [f"{100 * value:.1f}" for value in (c.difference, c.low, c.high)]
+    counts = [str(c.only_first), str(c.only_second)]
+    return [c.first.name, c.second.name, points[0], f"{points[1]} to {points[2]}", *counts,
+            in_words(c.p).removeprefix("p = "), needed]  # fmt: skip

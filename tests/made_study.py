@@ -1,0 +1,87 @@
+"""A made-up study: the files that the stages before `report` leave, pictures too."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from stages import runs
+from stages.scores import COLUMNS
+from stages.tables import write_json, write_table, write_text
+
+MISFILED = (0, 3)  # class and picture: every run takes it for one of the last class
+ROOT = Path(__file__).parent.parent
+SPLITS = ("train", "train", "train", "validation", "test", "test")
+CLASSES = ("Bird", "Cat & <kitten>", "Tree")
+PARAMS = ROOT.joinpath("params.yaml").read_text(encoding="utf-8")
+MODELS = ("tiny_cnn", "tiny_vit")
+RGB = ("file", "class", "raw", "status", "reason", "mode", "format", "width", "height", "sha256")
+RAW = ("file", "source", "page_url", "title", "author", "licence", "sha256")
+LATENCY = ("network", "machine", "gflops", "median_1_ms", "p95_1_ms", "median_32_ms", "p95_32_ms")
+
+
+def make_study(models=MODELS, classes=CLASSES, each=12, side=32):
+    """In the working directory: `each` pictures a class. One of the first is filed wrongly."""
+    listed = "".join(f"  - {model}\n" for model in models)
+    write_text("params.yaml", re.sub(r"models:\n(  - .*\n)+", f"models:\n{listed}", PARAMS))
+    make_pictures(classes, each, side)
+    write_table("reports/latency.csv", LATENCY, [])
+    for number, model in enumerate(models):
+        maps = np.random.default_rng(number).integers(0, 256, (len(classes) * each // 3, 7, 7))
+        Path("reports/maps").mkdir(parents=True, exist_ok=True)
+        np.save(f"reports/maps/{model}.npy", maps.astype(np.uint8))
+        for phase in runs.PHASES:
+            make_run(model, phase, classes, each, seed=number)
+
+
+def make_pictures(classes, each, side):
+    """data/rgb and both manifests; a picture is a disc in a colour of its class."""
+    found, raw = [], []
+    for label, name in enumerate(classes):
+        for number in range(each):
+            file = f"{name}/{number}.png"
+            path = Path("data/rgb", file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture = Image.new("RGB", (side, side), "white")
+            colour = f"hsl({360 * label // len(classes)}, 70%, 50%)"
+            ImageDraw.Draw(picture).ellipse((2, 2, side - 2 - number % 9, side - 2), fill=colour)
+            picture.save(path)
+            found.append([file, name, file, "kept", "", "RGBA", "PNG", side, side, "0" * 64])
+            raw.append(
+                [file, "folder", "https://example.org", "A set", "Somebody", "CC0-1.0", "0" * 64]
+            )
+    broken = ["", classes[0], "x.png", "rejected", "truncated PNG", "", "", "", "", ""]
+    rows = [dict(zip(RGB, row, strict=True)) for row in [*found, broken]]
+    write_table("data/rgb/manifest.csv", RGB, rows)
+    write_table("data/raw/manifest.csv", RAW, [dict(zip(RAW, r, strict=True)) for r in raw])
+
+
+def make_run(model, phase, classes, each, seed):
+    rng = np.random.default_rng(seed + 100 * len(phase))
+    rows = []
+    for position, label in enumerate(classes):
+        for picture in range(each):
+            odds = rng.exponential(size=len(classes)) + 2 * np.eye(len(classes))[position]
+            if (position, picture) == MISFILED:
+                odds = 0.01 + 20 * np.eye(len(classes))[-1]
+            shares = odds / odds.sum()
+            split = SPLITS[picture % len(SPLITS)]
+            facts = (f"{label}/{picture}.png", f"{position}-{picture // 2}", split, label,
+                     classes[shares.argmax()])  # fmt: skip
+            named = dict(zip(classes, shares, strict=True))
+            rows.append(dict(zip(COLUMNS, facts, strict=True)) | named)
+    write_table(f"reports/predictions/{model}-{phase}.csv", (*COLUMNS, *classes), rows)
+    card = {
+        "title": model.replace("_", " ").title(),
+        "classes": list(classes),
+        "parameters": 1000 * (seed + 1),
+        "trained_parameters": 100,
+        "bytes": {"weights": 4000 * (seed + 1), "with_optimizer": 4800 * (seed + 1)},
+    }
+    write_json(f"reports/cards/{model}-{phase}.json", card)
+    for pictures in runs.WATCHED:
+        for metric in runs.CURVES:
+            folder = Path("reports/training", f"{model}-{phase}", "plots/metrics", pictures)
+            lines = [f"step\t{metric}", *(f"{epoch}\t{1 - 0.5 / epoch}" for epoch in (1, 2, 3))]
+            write_text(folder / f"{metric}.tsv", "\n".join(lines) + "\n")
