@@ -238,7 +238,8 @@ def _refusal(error: Exception, place: Url) -> Refusal:
         return Refusal("no_such_host", f"{place.url}: no address is known for {place.host}")
     if isinstance(error, faults.SSLError):
         return Refusal("certificate", f"{place.url}: {error}")
-    if isinstance(error, (faults.TimeoutError, TimeoutError)):
+    late = isinstance(error, (faults.TimeoutError, TimeoutError))
+    if late and not isinstance(error, faults.NewConnectionError):  # which urllib3 derives from it
         return _Passing("time_out", f"{place.url} does not answer")
     if isinstance(error, (faults.NewConnectionError, faults.ProtocolError, OSError)):
         return _Passing("connection", f"{place.url}: the connection failed ({error})")

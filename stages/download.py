@@ -13,7 +13,7 @@ import re
 import sys
 import threading
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -23,6 +23,7 @@ from stages.client import Client, Refusal
 from stages.formats import SUFFIXES, NoPictureError, describe
 from stages.optouts import Robots, opted_out
 from stages.params import Class, Download, Scrape
+from stages.quota import Quota
 from stages.sources import RESERVE, Missed, Picture, crawl
 from stages.store import Entry, Store
 
@@ -36,7 +37,10 @@ LASTING = {
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A picture that a source has found, not yet fetched. Unknown facts are empty text."""
+    """A picture that a source has found, not yet fetched. Unknown facts are empty text.
+
+    With a `reason` it is not to be fetched, and missed for that.
+    """
 
     class_name: str
     image_url: str
@@ -46,6 +50,7 @@ class Candidate:
     author: str = ""
     licence: str = ""
     licence_url: str = ""
+    reason: str = ""
 
 
 class Outcome(NamedTuple):
@@ -63,14 +68,15 @@ def pictures(
     parser: type[Parser],
     classes: Mapping[str, Class],
     settings: Scrape,
+    known: Collection[str],
     **kwargs: object,
 ) -> Iterator[Picture | Missed]:
     """What a source of the web gives: its pages fed, parsed and their pictures fetched.
 
     Candidates come in the order of their class. `kwargs` are for `feeder.feed`.
     """
-    wanted = settings.per_class + RESERVE
-    quota = Quota(wanted)
+    quota = Quota({name: c.per_class + RESERVE for name, c in classes.items()}, known)
+    sides = {name: c.min_side for name, c in classes.items()}
     with Fetcher(settings.download) as fetcher:
         crawler = crawl.Crawler(
             feeder,
@@ -79,29 +85,32 @@ def pictures(
             downloader_threads=settings.download.connections,
             storage=crawl.Memory(),
             extra_feeder_args={"quota": quota},
-            extra_downloader_args={"fetcher": fetcher, "quota": quota},
+            extra_downloader_args={"fetcher": fetcher, "quota": quota, "sides": sides},
         )
         for part in (crawler.feeder, crawler.parser):
             part.out_queue.cache_capacity = 1  # else it keeps every task it has seen
         outcomes = deque(crawler.crawl(classes=classes, settings=settings, **kwargs))
         crawler.storage.kept.clear()
-        yield from _in_order(source, outcomes, wanted, fetcher.store)
+        yield from _in_order(source, outcomes, quota, fetcher.store)
 
 
 def _in_order(
-    source: str, outcomes: deque[Outcome], wanted: int, store: Store
+    source: str, outcomes: deque[Outcome], quota: Quota, store: Store
 ) -> Iterator[Picture | Missed]:
     """Each class's outcomes up to the last different picture that is wanted."""
     seen: dict[str, Counter] = defaultdict(Counter)
+    missing = dict(quota.wanted)
     while outcomes:
         candidate, sha256, kind, reason = outcomes.popleft()
         different = seen[candidate.class_name]
-        if len(different) == wanted:
+        if not missing[candidate.class_name]:
             continue
         facts = {"source": source, **_facts(candidate)}
         if reason:
             yield Missed(**facts, reason=reason)
             continue
+        if sha256 not in different and sha256 not in quota.known:
+            missing[candidate.class_name] -= 1
         different[sha256] += 1
         again = f"-{different[sha256]}" if different[sha256] > 1 else ""
         name = f"{source}_{sha256[:16]}{again}{SUFFIXES[kind]}"
@@ -109,29 +118,8 @@ def _in_order(
 
 
 def _facts(candidate: Candidate) -> dict[str, str]:
-    return {field.name: getattr(candidate, field.name) for field in fields(candidate)}
-
-
-class Quota:
-    """How many different pictures each class has, and by which candidates."""
-
-    def __init__(self, wanted: int) -> None:
-        self.wanted = wanted
-        self._first: dict[str, dict[str, int]] = defaultdict(dict)
-        self._lock = threading.Lock()
-
-    def add(self, class_name: str, sha256: str, number: int) -> None:
-        with self._lock:
-            first = self._first[class_name]
-            first[sha256] = min(number, first.get(sha256, number))
-
-    def full(self, class_name: str, before: float = float("inf")) -> bool:
-        """Whether a class has all it needs, from candidates before that number."""
-        with self._lock:
-            first = self._first[class_name]
-            if len(first) < self.wanted:
-                return False
-            return sum(number < before for number in first.values()) >= self.wanted
+    names = (field.name for field in fields(candidate) if field.name != "reason")
+    return {name: getattr(candidate, name) for name in names}
 
 
 class Feeder(crawl.Feeder):
@@ -156,19 +144,21 @@ class Parser(crawl.Parser):
 
 
 class Downloader(crawl.Downloader):
-    def __init__(self, *args: object, fetcher: Fetcher, quota: Quota) -> None:
+    def __init__(
+        self, *args: object, fetcher: Fetcher, quota: Quota, sides: Mapping[str, int]
+    ) -> None:
         super().__init__(*args)
-        self.fetcher, self.quota = fetcher, quota
+        self.fetcher, self.quota, self.sides = fetcher, quota, sides
 
     def download(self, task: tuple[int, Candidate]) -> None:
         number, candidate = task
-        if self.quota.full(candidate.class_name, number):
-            return
-        entry = self.fetcher.fetch(candidate.image_url)
-        if entry.sha256:
-            self.quota.add(candidate.class_name, entry.sha256, number)
-        kind = sys.intern(entry.format)
-        self.storage.write(number, Outcome(candidate, entry.sha256, kind, entry.reason))
+        name, entry = candidate.class_name, Entry(candidate.image_url, reason=candidate.reason)
+        if not self.quota.full(name, number):
+            if not candidate.reason:
+                entry = self.fetcher.fetch(candidate.image_url, self.sides[name])
+            kind = sys.intern(entry.format)
+            self.storage.write(number, Outcome(candidate, entry.sha256, kind, entry.reason))
+        self.quota.settle(name, entry.sha256, number)
 
 
 class Fetcher:
@@ -190,7 +180,7 @@ class Fetcher:
         self._client.close()
         self.store.close()
 
-    def fetch(self, url: str) -> Entry:
+    def fetch(self, url: str, min_side: int = 0) -> Entry:
         """What came of a URL, from the store where it was asked before under the same rules."""
         with self._lock:
             alone = self._busy.setdefault(url, threading.Lock())
@@ -198,7 +188,7 @@ class Fetcher:
             entry = self.store.find(url)
             if entry is None or not self._holds(entry):
                 entry = self._ask(url)
-        return self._judged(entry)
+        return self._judged(entry, min_side)
 
     def _holds(self, entry: Entry) -> bool:
         """Whether an earlier answer would be given under today's settings too."""
@@ -211,14 +201,14 @@ class Fetcher:
             "too_large": entry.bytes >= settings.max_megabytes * 1_000_000,
         }.get(entry.reason, True)
 
-    def _judged(self, entry: Entry) -> Entry:
+    def _judged(self, entry: Entry, min_side: int) -> Entry:
         """A picture of the store that today's settings do not take has a reason instead."""
         settings, reason = self.settings, ""
         if entry.opted_out and settings.respect_opt_out:
             reason = "opted_out"
         elif entry.bytes > settings.max_megabytes * 1_000_000:
             reason = "too_large"
-        elif min(entry.width, entry.height) < settings.min_side:
+        elif min(entry.width, entry.height) < min_side:
             reason = "too_small"
         return Entry(entry.url, reason=reason) if entry.sha256 and reason else entry
 

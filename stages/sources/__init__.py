@@ -9,7 +9,10 @@ from types import ModuleType
 
 from stages.errors import ParameterError
 
-NAMES = ("iconify", "folder", "urls")
+NAMES = (
+    *("iconify", "google", "bing", "baidu", "duckduckgo", "openverse", "commons", "flickr"),
+    *("folder", "urls"),
+)
 
 RESERVE = 10  # pictures beyond `per_class` that a source may give: some will be repeats
 
@@ -52,12 +55,24 @@ class Missed(Found):
     reason: str
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """A search without results: `reason` names what came instead, `page` is it."""
+
+    class_name: str
+    source: str
+    query: str
+    reason: str
+    page: bytes
+
+
 def lookup(name: str) -> ModuleType:
     """The module of a source; it offers
 
-    `pictures(classes, settings) -> Iterator[Picture | Missed]`: class after class, each best first,
-    always in the same order, up to `settings.per_class + RESERVE` of a class. `classes` and
-    `settings` are the sections `classes` (search words, exclusions) and `scrape` of params.yaml.
+    `pictures(classes, settings, known) -> Iterator[Picture | Missed | Trouble]`: of each class the
+    best first, always in the same order, up to its `per_class + RESERVE`. `classes` are those of
+    params.yaml with all they leave out filled in, `settings` is its section `scrape`. `known` are
+    hashes (sha256) of pictures that are there already and so make up for none that is missing.
     A source knows no folders and no manifests of the project: the stage counts and complains.
     """
     if name not in NAMES:
