@@ -99,25 +99,25 @@ def _in_order(
 ) -> Iterator[Picture | Missed]:
     """Each class's outcomes up to the last different picture that is wanted."""
     seen: dict[str, Counter] = defaultdict(Counter)
-    missing = dict(quota.wanted)
+    left = dict(quota.wanted)
     while outcomes:
         candidate, sha256, kind, reason = outcomes.popleft()
         different = seen[candidate.class_name]
-        if not missing[candidate.class_name]:
+        if not left[candidate.class_name]:
             continue
         facts = {"source": source, **_facts(candidate)}
         if reason:
             yield Missed(**facts, reason=reason)
             continue
-        if sha256 not in different and sha256 not in quota.known:
-            missing[candidate.class_name] -= 1
         different[sha256] += 1
+        left[candidate.class_name] -= different[sha256] == 1 and sha256 not in quota.known
         again = f"-{different[sha256]}" if different[sha256] > 1 else ""
         name = f"{source}_{sha256[:16]}{again}{SUFFIXES[kind]}"
         yield Picture(**facts, name=name, data=store.path(sha256))
 
 
 def _facts(candidate: Candidate) -> dict[str, str]:
+    """All but the reason."""
     names = (field.name for field in fields(candidate) if field.name != "reason")
     return {name: getattr(candidate, name) for name in names}
 

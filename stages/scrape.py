@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import shutil
 import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -188,7 +190,8 @@ def attribution(rows: Iterable[dict]) -> str:
 
 
 def _link(text: str, url: str) -> str:
-    return f"[{_cell(text or url)}](<{url}>)" if url else _cell(text or "unknown")
+    place = re.sub(r"[<>|\s]", lambda found: quote(found[0]), url)
+    return f"[{_cell(text or url)}](<{place}>)" if url else _cell(text or "unknown")
 
 
 def _cell(text: str) -> str:

@@ -198,6 +198,13 @@ def test_the_attribution_counts_pictures_by_set_and_licence():
     ]
 
 
+def test_no_address_breaks_out_of_the_attribution():
+    fields = dict.fromkeys(("title", "author", "licence", "licence_url"), "")
+    page = "https://example.org/a|b>) <c"
+    line = scrape.attribution([fields | {"page_url": page, "author": "Ann"}]).splitlines()[4]
+    assert line == "|  | [Ann](<https://example.org/a%7Cb%3E)%20%3Cc>) | unknown | 1 |"
+
+
 def test_a_folder_that_the_stage_empties_is_refused(project):
     draw("data/raw/Cat/a.png", "red")
     params = yaml.safe_load(Path("params.yaml").read_text())

@@ -21,7 +21,7 @@ def lines(path: Path, column: str) -> dict[str, list[dict[str, str]]]:
                 )
             for row in rows:
                 row.pop(None, None)  # what stands beyond the last column
-                found.setdefault(row["class"].strip(), []).append(row)
+                found.setdefault(row["class"], []).append(row)
     except (OSError, UnicodeError, csv.Error) as error:
         raise StudyError(f"{path} cannot be read as a CSV file ({error})") from None
     return found

@@ -16,7 +16,7 @@ from stages.errors import StudyError
 from stages.params import Class, Scrape
 from stages.sources import web
 from stages.sources.listing import lines
-from stages.sources.results import Result, web_url
+from stages.sources.results import Result
 
 KNOWN = ("page_url", "title", "author", "licence", "licence_url")
 PAGE = 100  # lines
@@ -43,8 +43,7 @@ def pages(rows: list[dict[str, str]], _: web.Get) -> Iterator[list[Result]]:
 
 def result(row: dict[str, str]) -> Result:
     """A line's picture; what is no address of the web is left for the downloader to refuse."""
-    url = row["url"].strip()
-    return Result(web_url(url) or url, **{name: row.get(name, "") for name in KNOWN})
+    return Result(row["url"].strip(), **{name: row.get(name, "") for name in KNOWN})
 
 
 pictures = partial(web.pictures, "urls", searches)

@@ -175,7 +175,7 @@ class Engine:
         self.failures, self.last = 0, ""
 
     def walk(self, name: str, wanted: Class, searches: list[Search]) -> Iterator[Page]:
-        """A class's pages, each with the results that are new."""
+        """A class's pages, each with the results that are new, or all that the user has brought."""
         seen: set[str] = set()
         for search in searches:
             if search.asks and self.failures >= GIVE_UP:
@@ -200,7 +200,7 @@ class Engine:
             if search.asks and (not new or number == MAX_PAGES):
                 return
             seen.update(new)
-            yield list(new.values())
+            yield list(new.values()) if search.asks else results
 
     def _note(self, name: str, search: Search, reason: str, page: bytes) -> None:
         self.troubles.append(Trouble(name, self.source, search.query, reason, page))
