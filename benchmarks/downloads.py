@@ -123,7 +123,7 @@ def measured(*words: str, folder: Path) -> Cost:
 def prepare(folder: Path, server: str, number: int) -> None:
     """A study of CLASSES with a list of so many URLs, half of them each class's."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["classes"] = {name: {"search": [name], "exclude": []} for name in CLASSES}
+    params["classes"] = {name: {} for name in CLASSES}
     share = number // len(CLASSES)
     params["scrape"] |= {"source": "urls", "urls": "list.csv", "per_class": share}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
