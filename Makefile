@@ -3,7 +3,7 @@
 # ARGS="…" is passed on: make repro ARGS=--force, make test ARGS="-k split".
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test lint lock environment
+.PHONY: help repro test lint lock parity environment
 
 # dvc.yaml's commands are `python -m stages.…`: that python has to be the environment's.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
@@ -27,6 +27,15 @@ lock: environment ## pin what requirements.in asks for; ARGS=--upgrade takes the
 	@$(IN_VENV) UV_CUSTOM_COMPILE_COMMAND="make lock" python -m uv pip compile --quiet \
 	  --universal --python-version 3.10 --generate-hashes $(ARGS) \
 	  requirements.in --output-file requirements.txt
+
+parity: environment .parity/done ## our networks against PyTorch's; brings PyTorch, some gigabytes
+	@.parity/bin/python -m tests.parity.timm_outputs
+	@$(IN_VENV) python -m pytest -m "slow or not slow" tests/test_parity.py
+
+.parity/done: tests/parity/requirements.txt | environment
+	@.venv/bin/python -m venv --clear .parity
+	@.parity/bin/python -m pip install --quiet -r $<
+	@touch $@
 
 environment:
 	@sh environment.sh

@@ -45,19 +45,19 @@ def from_npm(requirement: str, integrity: str) -> Path:
     """
     algorithm, _, text = integrity.partition("-")
     try:
-        digest = base64.b64decode(text, validate=True).hex()
+        wanted = base64.b64decode(text, validate=True).hex()
     except binascii.Error:
-        digest = ""
-    if algorithm != "sha512" or len(digest) != 128:
+        wanted = ""
+    if algorithm != "sha512" or len(wanted) != 128:
         raise ValueError(f"not a sha512 integrity: {integrity}")
-    return _pinned(requirement, ".tgz", algorithm, digest, _npm_pack, "`npm config get registry`")
+    return _pinned(requirement, ".tgz", algorithm, wanted, _npm_pack, "`npm config get registry`")
 
 
 def _pinned(
     requirement: str,
     suffix: str,
     algorithm: str,
-    digest: str,
+    wanted: str,
     download: Callable[[str, Path], str],
     settings: str,
 ) -> Path:
@@ -66,8 +66,8 @@ def _pinned(
     `download` gives the reason of a failure, else an empty text.
     """
     name = re.sub(r"[^\w.]+", "-", requirement).strip("-")
-    kept = cache() / f"{name}-{digest[:12]}{suffix}"
-    if kept.is_file() and _digest(kept, algorithm) == digest:
+    kept = cache() / f"{name}-{wanted[:12]}{suffix}"
+    if kept.is_file() and digest(kept, algorithm) == wanted:
         return kept
     kept.parent.mkdir(parents=True, exist_ok=True)
     # Inside the cache, so that the move is one step: another stage sees all of a file or none.
@@ -76,22 +76,23 @@ def _pinned(
         if failure := download(requirement, Path(folder)):
             raise StudyError(
                 f"{requirement} could not be fetched ({failure}): check the network and your "
-                f"index ({settings}), or save its file with {algorithm} {digest[:12]}… as {kept}"
+                f"index ({settings}), or save its file with {algorithm} {wanted[:12]}… as {kept}"
             )
         found = sorted(Path(folder).glob(f"*{suffix}"))
         if len(found) != 1:
             raise StudyError(f"{requirement} came as {len(found)} files *{suffix}, not as one")
-        got = _digest(found[0], algorithm)
-        if got != digest:
+        got = digest(found[0], algorithm)
+        if got != wanted:
             raise StudyError(
-                f"{requirement} came with {algorithm} {got[:12]}…, pinned is {digest[:12]}…: "
+                f"{requirement} came with {algorithm} {got[:12]}…, pinned is {wanted[:12]}…: "
                 f"your index serves another file; check it ({settings})"
             )
         os.replace(found[0], kept)
     return kept
 
 
-def _digest(path: Path, algorithm: str) -> str:
+def digest(path: Path, algorithm: str) -> str:
+    """The hash of a file, in hexadecimal digits."""
     state = hashlib.new(algorithm)
     with path.open("rb") as file:
         while block := file.read(1 << 20):

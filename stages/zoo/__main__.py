@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages.errors import run
-from stages.zoo import NAMES, Entry, lookup
+from stages.zoo import NAMES, Entry, Package, Published, lookup
 
 COLUMNS = (
-    "name", "family", "title", "parameters", "pixels", "features", "blocks", "tuned", "rate",
-    "licence", "weights from", "here", "paper",
+    "name", "family", "parameters", "GFLOPs", "pixels", "blocks", "tuned", "rate", "MB", "licence",
+    "weights from", "here", "paper",
 )  # fmt: skip
 
 
@@ -27,18 +27,27 @@ def row(name: str, entry: Entry) -> tuple[str, ...]:
     return (
         name,
         entry.family,
-        entry.title,
         f"{entry.parameters:,}",
+        f"{entry.gflops:.2g}",
         str(entry.image_size),
-        str(entry.features),
         str(entry.blocks),
         str(entry.tune_blocks),
         f"{entry.tune_rate:g}",
+        f"{entry.parameters * 4 / 1e6:.1f}",  # float32, as the stage writes them
         entry.licence,
-        entry.weights.requirement if entry.weights else "seeded random numbers",
+        origin(entry.weights),
         "yes" if here else "no",
         entry.paper or "-",
     )
+
+
+def origin(weights: Package | Published | None) -> str:
+    """The package, or the publisher's host and path but for the file."""
+    if isinstance(weights, Package):
+        return weights.requirement
+    if isinstance(weights, Published):
+        return weights.url.removeprefix("https://").rpartition("/")[0]
+    return "seeded random numbers"
 
 
 if __name__ == "__main__":

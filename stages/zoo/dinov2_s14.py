@@ -25,6 +25,7 @@ ENTRY = Entry(
     family="vit",
     title="DINOv2 ViT-S/14",
     parameters=21_545_856,
+    gflops=1.43,
     image_size=112,
     features=2 * WIDTH,
     blocks=12,

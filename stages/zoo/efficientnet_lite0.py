@@ -21,6 +21,7 @@ ENTRY = Entry(
     family="cnn",
     title="EfficientNet-Lite0",
     parameters=3_413_024,
+    gflops=0.38,
     image_size=224,
     features=1280,
     blocks=16,

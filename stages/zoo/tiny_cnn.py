@@ -18,6 +18,7 @@ ENTRY = Entry(
     family="cnn",
     title="Tiny CNN",
     parameters=6_200,
+    gflops=0.0002,
     image_size=32,
     features=FILTERS[-1],
     blocks=len(FILTERS),

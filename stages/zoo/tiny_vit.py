@@ -18,6 +18,7 @@ ENTRY = Entry(
     family="vit",
     title="Tiny ViT",
     parameters=10_080,
+    gflops=0.00018,
     image_size=32,
     features=16,
     blocks=3,

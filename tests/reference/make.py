@@ -18,6 +18,15 @@ import numpy as np
 
 FOLDER = Path(__file__).parent
 SIZES = {"efficientnet_lite0": (224, 160), "dinov2_s14": (224, 112)}
+# Networks whose published files are out of reach: with made-up weights, by tests/parity, and of
+# the first COUNT pictures.
+MADE_UP_SIZES = {
+    "vit_b32": (224, 384),
+    "vit_b16": (224, 384),
+    "vit_r26_s32": (224, 256),
+    "mobilevit_s": (224, 256),
+}
+COUNT = 2
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 

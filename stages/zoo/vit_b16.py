@@ -1,0 +1,62 @@
+"""ViT-B/16: ViT-B/32 over patches of 16 pixels, so that it sees four times as many.
+
+A. Dosovitskiy et al.: An Image is Worth 16x16 Words, 2020. Network and weights (ImageNet-21k, then
+ImageNet-1k at 384 pixels) are vit-keras'.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stages.zoo import Entry, Published, first_block, require_multiple
+
+if TYPE_CHECKING:
+    import keras
+
+PUBLISHER = "https://github.com/faustomorales/vit-keras/releases/download/dl"
+FILE = "ViT-B_16_imagenet21k+imagenet2012.npz"
+PATCH = 16
+
+ENTRY = Entry(
+    family="vit",
+    title="ViT-B/16",
+    parameters=85_798_656,
+    gflops=17.56,
+    image_size=224,
+    features=768,
+    blocks=12,
+    tune_blocks=4,
+    tune_rate=3e-5,
+    licence="Apache-2.0",
+    paper="https://arxiv.org/abs/2010.11929",
+    weights=Published(url=f"{PUBLISHER}/{FILE}", file=FILE, sha256=None),
+)
+
+
+def backbone(size: int) -> keras.Model:
+    """float32 RGB (n, size, size, 3) in [-1, 1] → float32 (n, 768), the class token."""
+    from vit_keras import vit  # here, not above: Keras takes 7 seconds, and ENTRY needs none of it
+
+    require_multiple("vit_b16", size, PATCH)
+    shape = vit.CONFIG_B | {"dropout": 0.0}
+    return vit.build_model(size, PATCH, name="vit_b16", classes=0, include_top=False, **shape)
+
+
+def cut(model: keras.Model, blocks: int) -> keras.KerasTensor:
+    """Where the last `blocks` blocks begin; the final normalisation belongs to the last one."""
+    begin = first_block(ENTRY, blocks)
+    return model.get_layer(f"Transformer_encoderblock_{begin}").input if begin else model.input
+
+
+def convert(file: Path, size: int) -> dict[str, np.ndarray]:
+    """The published tensors as values of the backbone's variables, by path; all but the classifier.
+
+    Raises StudyError for a file that is not what was published.
+    """
+    from stages.zoo import flax_vit
+    from stages.zoo.npz_file import read_npz
+
+    return flax_vit.values(read_npz(file), size // PATCH)
