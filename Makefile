@@ -15,7 +15,7 @@ repro: environment ## run what the last change touches: data, networks, report (
 	@$(IN_VENV) python -m dvc repro $(ARGS)
 
 test: environment ## the tests, then what `make lint` would say
-	@$(IN_VENV) python -m pytest $(ARGS)
+	@$(IN_VENV) python -m pytest -n 2 --dist loadfile $(ARGS)
 	@$(IN_VENV) python -m ruff check --quiet
 	@$(IN_VENV) python -m ruff format --check --quiet
 

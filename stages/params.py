@@ -37,23 +37,76 @@ def _own_or_each(low: float, high: float, kind: type, *words: str) -> Any:
     ]
 
 
+Words = list[Annotated[str, Field(min_length=1)]]
+
+
+class Filters(Section):
+    type: Literal["any", "clipart", "lineart", "photo", "animated"] = "any"
+    colour: Literal["any", "colour", "grey", "transparent"] = "any"
+    size: Literal["any", "small", "medium", "large"] = "any"
+    licence: Literal["any", "creative_commons", "public_domain", "commercial"] = "any"
+
+
 class Class(Section):
-    search: list[Annotated[str, Field(min_length=1)]] = Field(
-        min_length=1, description="a list of one search word or more"
-    )
+    """What is left out, not what is empty, `selection.settled` fills in from the study."""
+
+    query: Words = Field(default=[], description="a list of words to search for")
+    search: Words = Field(default=[], description="a list of words to search for")
     exclude: list[str] = []
+    per_class: int = Field(default=None, ge=1, le=100_000)
+    min_side: int = Field(default=None, ge=2, le=10_000)
+    filters: Filters = None
+
+
+class Download(Section):
+    connections: int = Field(ge=1, le=64)
+    connections_per_host: int = Field(ge=1, le=16)
+    connect_timeout: float = Field(gt=0, le=120)
+    read_timeout: float = Field(gt=0, le=120)
+    total_timeout: float = Field(gt=0, le=3600)
+    max_megabytes: int = Field(ge=1, le=1000)
+    min_side: int = Field(ge=2, le=10_000)
+    retries: int = Field(ge=0, le=10)
+    user_agent: str = Field(
+        pattern=r"^[!-~]+( [!-~]+)*$", description="text that says who fetches, in ASCII"
+    )
+    respect_robots: bool
+    respect_opt_out: bool
 
 
 class Scrape(Section):
-    source: Literal[sources.NAMES]
+    source: Literal[sources.NAMES] | list[Literal[sources.NAMES]] = Field(
+        description=f"one of {', '.join(sources.NAMES)}, or a list of them, each once"
+    )
     folder: str
+    urls: str
+    pages: str
+    query: str = Field(pattern=r"\{class\}", description="text with {class} in it")
+    filters: Filters
     per_class: int = Field(ge=1, le=100_000)
+    allow_incomplete: bool
     size: int = Field(ge=16, le=4096)
+    search_agent: str = Field(
+        pattern=r"^([!-~]+( [!-~]+)*)?$", description="a user agent in ASCII, or nothing"
+    )
+    download: Download
+
+    @property
+    def all_sources(self) -> list[str]:
+        return [self.source] if isinstance(self.source, str) else self.source
+
+    @field_validator("source")
+    @classmethod
+    def _each_source_once(cls, source: str | list[str]) -> str | list[str]:
+        if isinstance(source, list) and not 0 < len(set(source)) == len(source):
+            raise ValueError("|one source or more, each once")
+        return source
 
     @model_validator(mode="after")
-    def _folder_is_named(self) -> Scrape:
-        if self.source == "folder" and not self.folder:
-            raise ValueError("folder|the path of a folder, since scrape.source is folder")
+    def _places_are_named(self) -> Scrape:
+        for name, kind in (("folder", "a folder or a CSV file"), ("urls", "a CSV file")):
+            if name in self.all_sources and not getattr(self, name):
+                raise ValueError(f"{name}|the path of {kind}, since scrape.source is {name}")
         return self
 
 

@@ -55,3 +55,8 @@ def list_raw(study):
             tables.write_table("data/exclude.csv", exclusions.COLUMNS, [])
 
     return write
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first: while one worker is at it, the other does the rest."""
+    items.sort(key=lambda item: item.path.name != "test_pipeline.py")

@@ -11,18 +11,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import figures, sources, zoo
+from stages import figures, source_code, sources, zoo
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 OUTPUTS = ("outs", "metrics", "plots")
 
 # Functions that import by name, which cannot be read from their code: a stage that calls one needs
-# the file of its network or source, and every figure.
+# the file of its network, every figure, and the hashes of its sources' code.
 LOOKUPS = {"stages.zoo": "lookup", "stages.sources": "lookup", "stages.figures": "figure"}
-CHOICES = {"model": zoo.NAMES, "source": sources.NAMES}
+CHOICES = {"model": zoo.NAMES}
+SOURCE_CODE = "data/source_code.csv"  # stands for the files of the chosen sources
 
-LONGEST = {"stages/params.py": 340}  # grows with what can be chosen
+LONGEST = {"stages/params.py": 420}  # grows with what can be chosen
 LONG = 250
 
 # What checks, complains or looks up a name cannot change a byte of an output: no stage depends on
@@ -30,6 +31,7 @@ LONG = 250
 WITHOUT_EFFECT = {
     "stages/errors.py",
     "stages/params.py",
+    "stages/shortage.py",
     "stages/sources/__init__.py",
     "stages/zoo/__init__.py",
 }
@@ -40,13 +42,11 @@ PARAMS = "stages.params"
 
 
 def variants(stage: dict) -> list[dict[str, str]]:
-    """Every combination of network, phase and source that a stage may run for."""
-    text, matrix = str(stage), stage.get("matrix", {})
+    """Every combination of network and phase that a stage may run for."""
     choices = {
-        key: CHOICES["model"] if value == "${models}" else value for key, value in matrix.items()
+        key: CHOICES["model"] if value == "${models}" else value
+        for key, value in stage.get("matrix", {}).items()
     }
-    if "${scrape.source}" in text:
-        choices["source"] = CHOICES["source"]
     return [
         dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())
     ]
@@ -54,8 +54,7 @@ def variants(stage: dict) -> list[dict[str, str]]:
 
 def filled_in(text: str, variant: dict[str, str]) -> str:
     for key, value in variant.items():
-        place = "scrape.source" if key == "source" else f"item.{key}"
-        text = text.replace(f"${{{place}}}", value)
+        text = text.replace(f"${{item.{key}}}", value)
     assert "${" not in text, f"{text}: no choices known for this"
     return text
 
@@ -107,14 +106,22 @@ def looked_up(module: str, variant: dict[str, str]) -> set[str]:
 def looked_for(package: str, variant: dict[str, str]) -> tuple[str, ...]:
     if package == "stages.figures":
         return figures.NAMES
-    key = {"stages.zoo": "model", "stages.sources": "source"}[package]
-    assert key in variant, f"{package}.lookup is called; dvc.yaml does not say for which {key}"
-    return (variant[key],)
+    if package == "stages.sources":
+        return ()  # see test_the_hashes_of_code_are_those_of_all_that_a_source_runs
+    assert "model" in variant, f"{package}.lookup is called; dvc.yaml does not say for which model"
+    return (variant["model"],)
 
 
 def needed(stage: str, variant: dict[str, str]) -> set[str]:
     """The project's files whose code a stage runs."""
-    found, open_ = set(), [f"stages.{stage}"]
+    modules = [f"stages.{stage}"]
+    if stage == "source_code":  # reads them
+        modules += [f"stages.sources.{name}" for name in sources.NAMES]
+    return files_run(modules, variant)
+
+
+def files_run(modules: list[str], variant: dict[str, str]) -> set[str]:
+    found, open_ = set(), modules
     while open_:
         module = open_.pop()
         if module in found:
@@ -151,14 +158,28 @@ def test_a_stage_declares_the_files_it_runs(name):
 
 
 def as_written(path: str, variant: dict[str, str]) -> str:
-    """A path as it stands in dvc.yaml: the file of the network or source chosen has a place."""
-    for folder, key, place in (
-        ("zoo", "model", "item.model"),
-        ("sources", "source", "scrape.source"),
-    ):
-        if path == f"stages/{folder}/{variant.get(key)}.py":
-            return f"stages/{folder}/${{{place}}}.py"
+    """A path as it stands in dvc.yaml: the file of the network chosen has a place."""
+    if path == f"stages/zoo/{variant.get('model')}.py":
+        return "stages/zoo/${item.model}.py"
     return path
+
+
+@pytest.mark.parametrize("name", sources.NAMES)
+def test_the_hashes_of_code_are_those_of_all_that_a_source_runs(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = source_code.code_of(f"stages.sources.{name}")
+    with_code = {file for file in found if has_content(file)}
+    assert with_code == files_run([f"stages.sources.{name}"], {}) - WITHOUT_EFFECT
+    others = {f"stages/sources/{other}.py" for other in sources.NAMES if other != name}
+    assert not found & others
+
+
+def test_a_stage_that_looks_up_sources_depends_on_their_code():
+    for name, stage in STAGES.items():
+        calls = "stages.sources" in imported(f"stages.{name}") and "lookup(" in source_text(
+            f"stages.{name}"
+        )
+        assert calls == (SOURCE_CODE in stage.get("deps", []))
 
 
 @pytest.mark.parametrize("name", [n for n in STAGES if "model" in STAGES[n].get("matrix", {})])
@@ -258,7 +279,9 @@ def test_main_is_a_table_of_contents(name):
 def test_no_file_of_stages_is_long_or_a_bag_of_utilities():
     lines = {file: len((ROOT / file).read_text().splitlines()) for file in files_of_stages()}
     assert {f: count for f, count in lines.items() if count > LONGEST.get(f, LONG)} == {}
-    assert not [file for file in lines if re.search(r"util|helper|common|misc", Path(file).name)]
+    assert not [
+        file for file in lines if re.search(r"util|helper|common(?!s\.py)|misc", Path(file).name)
+    ]
 
 
 def test_no_tracked_file_is_large():

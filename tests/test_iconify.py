@@ -18,7 +18,7 @@ from stages.sources.iconify_svg import INK, draw, drawers, icon_svg
 # One quarter red, so that a turn or a mirror shows: the upper left one of a 16 × 16 box.
 CORNER = '<path fill="#f00" d="M0 0h8v8H0z"/>'
 RED, NOTHING = (255, 0, 0, 255), (0, 0, 0, 0)
-SETTINGS = Scrape(source="iconify", folder="", per_class=100, size=16)
+SETTINGS = Scrape.model_construct(source="iconify", folder="", per_class=100, size=16)
 
 
 def square(colour):
@@ -75,7 +75,8 @@ def package(tmp_path, monkeypatch):
 
 def found(search, exclude=(), settings=SETTINGS):
     """File names of what a class of these words gets."""
-    classes = {"Cat": Class(search=list(search), exclude=list(exclude))}
+    words = {"search": list(search), "exclude": list(exclude)}
+    classes = {"Cat": Class(**words, per_class=settings.per_class)}
     return [picture.name for picture in iconify.pictures(classes, settings)]
 
 
@@ -169,7 +170,7 @@ def test_no_more_than_asked_and_the_reserve(package):
 
 def test_a_picture_says_where_it_comes_from(package):
     package(paint={"black-cat": square("red")})
-    classes = {"Cat": Class(search=["lion", "cat"])}
+    classes = {"Cat": Class(search=["lion", "cat"], per_class=100)}
     picture = next(iconify.pictures(classes, SETTINGS))
     assert Image.open(io.BytesIO(picture.data)).size == (16, 16)
     assert (picture.class_name, picture.source, picture.query) == ("Cat", "iconify", "cat")
@@ -181,7 +182,7 @@ def test_a_picture_says_where_it_comes_from(package):
 
 def test_two_searches_give_the_same_bytes_in_the_same_order(package):
     package(paint={f"cat-{i}x": square(f"#{i:06x}") for i in range(60)})
-    classes = {name: Class(search=["cat"]) for name in ("Cat", "Lion")}
+    classes = {name: Class(search=["cat"], per_class=100) for name in ("Cat", "Lion")}
     first, second = (list(iconify.pictures(classes, SETTINGS)) for _ in range(2))
     assert first == second
     assert [p.class_name for p in first] == ["Cat"] * 60 + ["Lion"] * 60

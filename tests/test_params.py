@@ -88,9 +88,26 @@ def test_parameters_cannot_be_changed(study):
         ("classes.B/d", {}, "classes.B/d is not a class name; allowed: letters, digits, - and _,"),
         ("classes.Bird.exclude", "x", "classes.Bird.exclude is x; allowed: a list of text"),
         ("classes.Bird.exclude", [None], "classes.Bird.exclude.0 is empty; allowed: a list of tex"),
-        ("classes.Bird", None, "classes.Bird is empty; allowed: a map of search, exclude"),
+        ("classes.Bird", None, "classes.Bird is empty; allowed: a map of query, search, "),
         ("classes", {}, "classes is {}; allowed: a map of two classes or more, named with letters"),
-        ("scrape.source", "bong", "scrape.source is bong; allowed: one of iconify"),
+        ("scrape.source", "bong", "scrape.source is bong; allowed: one of iconify, google, bing, "),
+        ("scrape.source", ["bing", "bong"], "scrape.source is ['bing', 'bong']; allowed: one"),
+        ("scrape.source", [], "scrape.source is []; allowed: one source or more, each once"),
+        ("scrape.source", ["bing"] * 2, "['bing', 'bing']; allowed: one source or more, each once"),
+        (
+            "scrape.source",
+            ["folder"],
+            "scrape.folder is ''; allowed: the path of a folder or a CSV",
+        ),
+        ("scrape.source", "urls", "scrape.urls is ''; allowed: the path of a CSV file, since scra"),
+        ("scrape.query", "cartoon", "scrape.query is cartoon; allowed: text with {class} in it"),
+        ("scrape.filters.type", "x", "scrape.filters.type is x; allowed: one of any, clipart, li"),
+        ("scrape.search_agent", "é", "scrape.search_agent is é; allowed: a user agent in ASCII, "),
+        ("classes.Bird.per_class", 0, "Bird.per_class is 0; allowed: a whole number from 1, up to"),
+        ("classes.Bird.per_class", None, "Bird.per_class is empty; allowed: a whole number from 1"),
+        ("classes.Bird.filters", None, "Bird.filters is empty; allowed: a map of type, colour, si"),
+        ("classes.Bird.filters", {"x": 1}, "Bird.filters.x is not a parameter; allowed: type, co"),
+        ("classes.Bird.query", [""], "classes.Bird.query.0 is ''; allowed: a list of words"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(content, key, value, line):
@@ -109,7 +126,7 @@ def test_what_is_a_class_name(content, name):
     assert name in params.check(content).classes
 
 
-@pytest.mark.parametrize("key", ["seed", "rgb", "rgb.max_side", "classes.Cat.search"])
+@pytest.mark.parametrize("key", ["seed", "rgb", "rgb.max_side", "scrape.filters"])
 def test_a_missing_key_is_named(content, key):
     *parents, last = key.split(".")
     place = content

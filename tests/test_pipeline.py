@@ -34,7 +34,7 @@ def study(tmp_path_factory) -> Path:
 def tiny(params: dict) -> None:
     """Seconds instead of minutes: two tiny networks on three classes of drawn shapes."""
     params["classes"] = {name: {"search": [name.lower()]} for name in SHAPES}
-    params["scrape"] |= {"source": "folder", "folder": "../pictures"}
+    params["scrape"] |= {"source": "folder", "folder": "../pictures", "per_class": 20}
     params["models"] = list(MODELS)
     params["augment"]["views"] = 2
     params["transfer"] |= {"epochs": 3}
@@ -42,7 +42,7 @@ def tiny(params: dict) -> None:
 
 
 def every_stage() -> set[str]:
-    return {"scrape", "to_rgb", "checks", "split", "report"} | {
+    return {"source_code", "scrape", "to_rgb", "checks", "split", "report"} | {
         f"{stage}@{model}{phase}"
         for model in MODELS
         for stage, phase in (

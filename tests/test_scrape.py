@@ -11,7 +11,8 @@ from PIL import Image
 
 from stages import scrape, sources
 from stages.errors import StudyError
-from stages.params import Class, Scrape
+from stages.params import Class, load
+from stages.selection import settled
 from stages.sources import folder
 from stages.tables import read_table
 
@@ -23,7 +24,8 @@ def project(tmp_path, monkeypatch):
     """An empty project whose pictures lie in `album`, with two classes."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["classes"] = {name: {"search": [name], "exclude": []} for name in ("Cat", "Dog")}
-    params["scrape"] = {"source": "folder", "folder": "album", "per_class": 3, "size": 64}
+    params["scrape"] |= {"source": "folder", "folder": "album", "per_class": 3}
+    params["scrape"]["allow_incomplete"] = True
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(yaml.safe_dump(params))
     return tmp_path
@@ -100,16 +102,17 @@ def test_no_more_than_per_class_are_kept(project):
         "class": "Cat",
         "asked": "3",
         "found": "7",
-        "repeated": "0",
-        "in_two_classes": "0",
+        "fetched": "7",
         "kept": "3",
+        "rejected": "4",
+        "reasons": "4 surplus",
     }
     assert json.loads(Path("reports/scrape.json").read_text()) == {
         "asked": 6,
         "found": 9,
-        "repeated": 0,
-        "in_two_classes": 0,
+        "fetched": 9,
         "kept": 5,
+        "rejected": {"surplus": 4},
     }
 
 
@@ -121,7 +124,7 @@ def test_a_repeated_picture_is_kept_once_and_makes_room_for_the_next(project):
     scrape.main()
     files = [row["file"] for row in manifest() if row["class"] == "Cat"]
     assert files == ["Cat/a.png", "Cat/a2.png", "Cat/b.jpg"]
-    assert counts_of("Cat")["repeated"] == "1"
+    assert counts_of("Cat")["reasons"] == "1 repeated, 1 surplus"
 
 
 def test_a_picture_of_two_classes_is_dropped_from_both(project):
@@ -136,14 +139,49 @@ def test_a_picture_of_two_classes_is_dropped_from_both(project):
         "Dog/b.jpg",
     ]
     assert not Path("data/raw/Dog/too.png").exists()
-    assert json.loads(Path("reports/scrape.json").read_text())["in_two_classes"] == 2
+    total = json.loads(Path("reports/scrape.json").read_text())
+    assert total["rejected"] == {"in_two_classes": 2}
+    with open("data/missed.csv", newline="") as file:
+        rows = [(row["image_url"], row["reason"]) for row in csv.DictReader(file)]
+    assert rows == [
+        ("folder:Cat/both.png", "in_two_classes"),
+        ("folder:Dog/too.png", "in_two_classes"),
+    ]
 
 
 def test_a_class_without_pictures_of_its_own_is_named_with_a_remedy(project):
     draw("album/Cat/a.png", "red")
     draw("album/Dog/a.png", "red")
-    with pytest.raises(StudyError, match=r"class Cat has no pictures .*in classes\.Cat of params"):
+    with pytest.raises(StudyError, match=r"class Cat has no pictures of 3 wanted .*add words"):
         scrape.main()
+
+
+def test_a_class_with_too_few_pictures_is_an_error_unless_allowed(project):
+    two_each()
+    set_scrape(allow_incomplete=False)
+    expected = (
+        r"class Cat has 2 pictures of 3 wanted \(2 found\); class Dog .*allow_incomplete goes"
+    )
+    with pytest.raises(StudyError, match=expected):
+        scrape.main()
+    set_scrape(allow_incomplete=False, per_class=2)
+    scrape.main()
+
+
+def set_scrape(**values):
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["scrape"] |= values
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+
+
+def test_a_class_may_want_its_own_number(project):
+    two_each()
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["classes"]["Dog"] = {"per_class": 1}
+    params["scrape"] |= {"per_class": 2, "allow_incomplete": False}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    scrape.main()
+    assert [row["file"] for row in manifest()] == ["Cat/a.png", "Cat/b.jpg", "Dog/a.png"]
 
 
 def test_what_is_no_picture_is_kept_for_the_next_stage_to_reject(project):
@@ -165,6 +203,13 @@ def test_the_attribution_counts_pictures_by_set_and_licence():
     ]
 
 
+def test_no_address_breaks_out_of_the_attribution():
+    fields = dict.fromkeys(("title", "author", "licence", "licence_url"), "")
+    page = "https://example.org/a|b>) <c"
+    line = scrape.attribution([fields | {"page_url": page, "author": "Ann"}]).splitlines()[4]
+    assert line == "|  | [Ann](<https://example.org/a%7Cb%3E)%20%3Cc>) | unknown | 1 |"
+
+
 def test_a_folder_that_the_stage_empties_is_refused(project):
     draw("data/raw/Cat/a.png", "red")
     params = yaml.safe_load(Path("params.yaml").read_text())
@@ -179,8 +224,8 @@ def test_a_folder_that_the_stage_empties_is_refused(project):
 
 
 def names(class_name="Cat", per_class=100):
-    settings = Scrape(source="folder", folder="album", per_class=per_class, size=64)
-    wanted = {class_name: Class(search=["cat"])}
+    settings = load("scrape").scrape.model_copy(update={"per_class": per_class})
+    wanted = settled({class_name: Class()}, settings)
     return [picture.name for picture in folder.pictures(wanted, settings)]
 
 
@@ -221,3 +266,34 @@ def test_a_missing_and_an_empty_class_folder_are_named(project):
     Path("album/Dog").mkdir()
     with pytest.raises(StudyError, match=r"album.Dog has no image files"):
         names("Dog")
+
+
+def test_files_may_be_listed_with_what_is_known_of_them(project):
+    draw("album/in/x.png", "red")
+    draw("album/y.png", "blue")
+    Path("album/list.csv").write_text(
+        "class,file,author,licence\nCat,in/x.png,Ann,CC0-1.0\nDog,y.png,,\nDog,y.png,,\nCow,z.png,,\n"
+    )
+    set_scrape(folder="album/list.csv")
+    scrape.main()
+    first, second = manifest()
+    assert (first["file"], first["author"], first["licence"]) == ("Cat/x.png", "Ann", "CC0-1.0")
+    assert second["file"] == "Dog/y.png"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("class,path\n", "has no column file: its first line has to name them, class,file"),
+        ("class,file\nCat,x.png\n", "lists x.png, which is no file beside it or below"),
+        ("class,file\nCat,../params.yaml\n", r"lists ../params.yaml, which is outside album"),
+        ("class,file\nDog,x.png\n", "has no line of class Cat"),
+        ('class,file\n"Cat', "cannot be read as a CSV file"),
+    ],
+)
+def test_a_list_that_is_wrong_is_named(project, text, message):
+    Path("album").mkdir()
+    Path("album/list.csv").write_text(text)
+    set_scrape(folder="album/list.csv")
+    with pytest.raises(StudyError, match=message):
+        scrape.main()

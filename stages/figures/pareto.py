@@ -16,6 +16,12 @@ from stages.study import Study
 
 NAMED = 12  # runs up to which all points have room for a name; beyond, those of the front
 
+MEASURED = {
+    "gflops": "GFLOPs per picture",
+    "median_1_ms": "ms per picture, one at a time",
+    "median_32_ms": "ms per picture, 32 at a time",
+}
+
 
 @dataclass(frozen=True)
 class Point:
@@ -28,7 +34,8 @@ class Point:
 def figure(study: Study) -> Figure:
     measures = {"weights (MB)": [megabytes(run.card)[0] for run in study.runs],
                 "parameters (millions)": [run.card["parameters"] / 1e6 for run in study.runs],
-                **measured(study)}  # fmt: skip
+                **measured(study, MEASURED)}  # fmt: skip
+    slowest = measured(study, {"p95_1_ms": "its 95th percentile", "p95_32_ms": "that of 32"})
     plots = {label: points(study, costs) for label, costs in measures.items()}
     return Figure(
         title="Accuracy against cost",
@@ -43,25 +50,23 @@ def figure(study: Study) -> Figure:
             Panel(f"By {label}", 330, 300, partial(_draw, label, found))
             for label, found in plots.items()
         ],
-        header=["run", "test accuracy", *measures],
+        header=["run", "test accuracy", *measures, *slowest],
         rows=[
             [
                 run.name,
                 f"{scores['accuracy']:.3f}",
-                *(f"{costs[i]:.2f}" for costs in measures.values()),
+                *(f"{costs[i]:.2f}" for costs in (measures | slowest).values()),
             ]
             for i, (run, scores) in enumerate(zip(study.runs, study.scores, strict=True))
         ],
     )
 
 
-def measured(study: Study) -> dict[str, list[float]]:
+def measured(study: Study, columns: dict[str, str]) -> dict[str, list[float]]:
     """Costs that a network has to be run for; none unless all networks were measured."""
     rows = [study.latency.get(run.model) for run in study.runs]
     if None in rows:
         return {}
-    columns = {"gflops": "GFLOPs per picture", "median_1_ms": "ms per picture, one at a time",
-               "median_32_ms": "ms per picture, 32 at a time"}  # fmt: skip
     return {label: [float(row[name]) for row in rows] for name, label in columns.items()}
 
 
@@ -115,7 +120,7 @@ def _name(area: Axes, shown: Sequence[Point], middle: float) -> None:
 
 
 def _measured_on(study: Study) -> str:
-    if not measured(study):
+    if not measured(study, MEASURED):
         return (
             "python -m benchmarks.latency measures operations and time per picture, to join these."
         )

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 from stages.errors import ParameterError
 
-NAMES = ("iconify", "folder")
+NAMES = (
+    *("iconify", "google", "bing", "baidu", "duckduckgo", "openverse", "commons", "flickr"),
+    *("folder", "urls"),
+)
 
 RESERVE = 10  # pictures beyond `per_class` that a source may give: some will be repeats
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture as its source gave it, with where it came from. Unknown facts are empty text.
+class Found:
+    """What a source knows of a picture. Unknown facts are empty text.
 
-    `data` holds the original bytes; `name` is a file name with suffix, unique in its class and
-    source, made of letters, digits, dot, dash and underscore; `query` is the search word that
-    found it; `licence` an SPDX name where the source has one.
+    `query` is the search word that found it; `licence` an SPDX name where the source has one.
     """
 
     class_name: str
-    name: str
-    data: bytes
     source: str
     query: str
     image_url: str
@@ -35,13 +35,45 @@ class Picture:
     licence_url: str
 
 
+@dataclass(frozen=True)
+class Picture(Found):
+    """One picture as its source gave it.
+
+    `data` holds the original bytes, or is the file that does: a source of many large pictures
+    keeps none of them in memory. `name` is a file name with suffix, unique in its class and
+    source, made of letters, digits, dot, dash and underscore.
+    """
+
+    name: str
+    data: bytes | Path
+
+
+@dataclass(frozen=True)
+class Missed(Found):
+    """A picture that was found and could not be had: `reason` is one word, for the metrics."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A search without results: `reason` names what came instead, `page` is it."""
+
+    class_name: str
+    source: str
+    query: str
+    reason: str
+    page: bytes
+
+
 def lookup(name: str) -> ModuleType:
     """The module of a source; it offers
 
-    `pictures(classes, settings) -> Iterator[Picture]`: class after class, each best first, always
-    in the same order, up to `settings.per_class + RESERVE` of a class. `classes` and `settings`
-    are the sections `classes` (search words, exclusions) and `scrape` of params.yaml. A source
-    knows no folders and no manifests of the project: the stage counts and complains.
+    `pictures(classes, settings, known) -> Iterator[Picture | Missed | Trouble]`: of each class the
+    best first, always in the same order, up to its `per_class + RESERVE`. `classes` are those of
+    params.yaml with all they leave out filled in, `settings` is its section `scrape`. `known` are
+    hashes (sha256) of pictures that are there already and so make up for none that is missing.
+    A source knows no folders and no manifests of the project: the stage counts and complains.
     """
     if name not in NAMES:
         raise ParameterError(f"unknown source {name}; allowed: {', '.join(NAMES)}")

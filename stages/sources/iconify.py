@@ -10,7 +10,7 @@ import json
 import re
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from fnmatch import translate
@@ -50,11 +50,13 @@ class Icon:
     svg: Svg
 
 
-def pictures(classes: Mapping[str, Class], settings: Scrape) -> Iterator[Picture]:
+def pictures(
+    classes: Mapping[str, Class], settings: Scrape, known: Collection[str] = ()
+) -> Iterator[Picture]:
     """Pictures of every class, coloured ones first, the sets taking turns."""
     sets, found = search(fetch.from_npm(REQUIREMENT, INTEGRITY), classes)
-    wanted = settings.per_class + RESERVE
-    chosen = {name: best_first(icons, sets)[:wanted] for name, icons in found.items()}
+    wanted = {name: c.per_class + RESERVE for name, c in classes.items()}
+    chosen = {name: best_first(icons, sets)[: wanted[name]] for name, icons in found.items()}
     with drawers(sum(map(len, chosen.values()))) as pool:
         crawler = crawl.Crawler(
             Classes,

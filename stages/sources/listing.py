@@ -1,0 +1,27 @@
+"""A user's own CSV file of pictures, line by line."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from stages.errors import StudyError
+
+
+def lines(path: Path, column: str) -> dict[str, list[dict[str, str]]]:
+    """The lines of each class; all have the columns `class` and `column`. Raises StudyError."""
+    found: dict[str, list[dict[str, str]]] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, restval="", strict=True)
+            if missing := {"class", column} - set(rows.fieldnames or []):
+                raise StudyError(
+                    f"{path} has no column {' and no column '.join(sorted(missing))}: "
+                    f"its first line has to name them, class,{column}"
+                )
+            for row in rows:
+                row.pop(None, None)  # what stands beyond the last column
+                found.setdefault(row["class"], []).append(row)
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise StudyError(f"{path} cannot be read as a CSV file ({error})") from None
+    return found
