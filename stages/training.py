@@ -128,6 +128,7 @@ def train(
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         jit_compile=False,
+        steps_per_execution=len(batches),  # a head's step takes less than a call from Python
     )
     best = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=settings.patience, restore_best_weights=True
