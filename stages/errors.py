@@ -39,7 +39,7 @@ def _exit_code(stage: str, main: Callable[..., None], words: list[str]) -> int:
     except StudyError as error:
         return _say(stage, str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _say(stage, "interrupted; `dvc repro` goes on from here", INTERRUPTED)
+        return _say(stage, "interrupted; `dvc repro` runs this stage again", INTERRUPTED)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -35,7 +35,7 @@ def ends(monkeypatch, capsys, *words):
     [
         ("study", 1, "class Cat has 2 pictures: add some"),
         ("parameter", 2, "params.yaml: seed is -1; allowed: 0"),
-        ("interrupt", 130, "interrupted; `dvc repro` goes on from here"),
+        ("interrupt", 130, "interrupted; `dvc repro` runs this stage again"),
         ("full", 1, "no space left on data/rgb/a.png: free some (`dvc gc -w`?)"),
         ("full_disk", 1, "no space left on the disk: free some (`dvc gc -w`?)"),
     ],
