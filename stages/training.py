@@ -3,52 +3,78 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from math import ceil, isfinite
 from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from dvclive import Live
 
 from stages.determinism import generator
 from stages.errors import StudyError
 from stages.params import Training
 
+STACK = 16 << 20  # bytes of inputs that go to TensorFlow in one piece
 
-class Batches(keras.utils.PyDataset):
+
+class Batches:
     """Training batches from stored views: each epoch shows every picture once, by its next view.
 
-    `inputs` (n, views, …) may be memory-mapped, `targets` are float32 (n, classes). Batch b of
-    epoch e is a function of the seed, e and b alone, whatever was drawn before.
+    `inputs` (n, views, …) may be memory-mapped, `targets` are float32 (n, classes). A batch is a
+    function of the seed, the epoch and its number in it alone, whatever was drawn before.
     """
 
     def __init__(
         self, inputs: np.ndarray, targets: np.ndarray, settings: Training, seed: int
     ) -> None:
-        super().__init__()
         self.inputs, self.targets, self.settings, self.seed = inputs, targets, settings, seed
         self.first_view = generator(seed, "views").integers(inputs.shape[1], size=len(inputs))
-        self._begin(0)
-
-    def _begin(self, epoch: int) -> None:
-        self.epoch = epoch
-        self.order = generator(self.seed, "order", epoch).permutation(len(self.inputs))
-
-    def on_epoch_end(self) -> None:
-        self._begin(self.epoch + 1)
 
     def __len__(self) -> int:
         return ceil(len(self.inputs) / self.settings.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        start = index * self.settings.batch_size
-        rows = self.order[start : start + self.settings.batch_size]
-        view = (self.first_view[rows] + self.epoch) % self.inputs.shape[1]
-        batch = self.inputs[rows, view].astype(np.float32)
-        targets = smoothed(self.targets[rows], self.settings.label_smoothing)
-        if not self.settings.mixup:
-            return batch, targets
-        return mixed(batch, targets, self.settings.mixup, generator(self.seed, self.epoch, index))
+    def epoch(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The batches of one epoch, counted from 0: float32 (batch, …) and (batch, classes)."""
+        order = generator(self.seed, "order", epoch).permutation(len(self.inputs))
+        size = self.settings.batch_size
+        for index in range(len(self)):
+            rows = order[index * size : (index + 1) * size]
+            view = (self.first_view[rows] + epoch) % self.inputs.shape[1]
+            batch = self.inputs[rows, view].astype(np.float32)
+            targets = smoothed(self.targets[rows], self.settings.label_smoothing)
+            if self.settings.mixup:
+                rng = generator(self.seed, epoch, index)
+                batch, targets = mixed(batch, targets, self.settings.mixup, rng)
+            yield batch, targets
+
+    def dataset(self) -> tf.data.Dataset:
+        """The batches of all epochs, one after another.
+
+        TensorFlow asks Python for many small batches at once: a call takes longer than a step of
+        a head.
+        """
+        shapes = self.inputs.shape[2:], self.targets.shape[1:]
+        signature = tuple(tf.TensorSpec((None, None, *shape), tf.float32) for shape in shapes)
+        return tf.data.Dataset.from_generator(self._stacks, output_signature=signature).unbatch()
+
+    def _stacks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for epoch in range(self.settings.epochs):
+            pile: list[tuple[np.ndarray, np.ndarray]] = []
+            for batch in self.epoch(epoch):
+                full = (len(pile) + 1) * batch[0].nbytes > STACK
+                if pile and (full or len(batch[0]) < len(pile[0][0])):
+                    yield stacked(pile)
+                    pile = []
+                pile.append(batch)
+            yield stacked(pile)
+
+
+def stacked(pile: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Batches of one size as one array of inputs and one of targets."""
+    inputs, targets = zip(*pile, strict=True)
+    return np.stack(inputs), np.stack(targets)
 
 
 def smoothed(targets: np.ndarray, amount: float) -> np.ndarray:
@@ -134,11 +160,11 @@ def train(
         monitor="val_loss", patience=settings.patience, restore_best_weights=True
     )
     history = model.fit(
-        batches,
+        batches.dataset(),
+        steps_per_epoch=len(batches),
         validation_data=validation,
         validation_batch_size=settings.batch_size,
         epochs=settings.epochs,
-        shuffle=False,  # Batches has its own order
         callbacks=[best, Curve(folder)],
         verbose=0,
     ).history

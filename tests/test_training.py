@@ -33,8 +33,8 @@ def numbered_views(pictures: int, views: int) -> np.ndarray:
     return np.stack(np.meshgrid(range(pictures), range(views), indexing="ij"), axis=-1)
 
 
-def epoch_of(batches: Batches) -> np.ndarray:
-    return np.concatenate([batches[index][0] for index in range(len(batches))])
+def shown(batches: Batches, epoch: int = 0) -> np.ndarray:
+    return np.concatenate([inputs for inputs, _ in batches.epoch(epoch)])
 
 
 def blobs() -> tuple[np.ndarray, np.ndarray]:
@@ -59,28 +59,38 @@ def trained(folder, settings: Training) -> tuple[keras.Model, dict]:
 
 def test_an_epoch_shows_every_picture_once_the_last_partial_batch_included():
     batches = Batches(numbered_views(10, 3), np.eye(10, dtype=np.float32), PLAIN, seed=0)
-    assert sorted(epoch_of(batches)[:, 0]) == list(range(10))
+    assert sorted(shown(batches)[:, 0]) == list(range(10))
 
 
 def test_each_epoch_shows_a_picture_by_its_next_view():
     batches = Batches(numbered_views(5, 3), np.eye(5, dtype=np.float32), PLAIN, seed=0)
     seen = {picture: [] for picture in range(5)}
-    for _ in range(3):
-        for picture, view in epoch_of(batches):
+    for epoch in range(3):
+        for picture, view in shown(batches, epoch):
             seen[int(picture)].append(int(view))
-        batches.on_epoch_end()
     assert all(sorted(views) == [0, 1, 2] for views in seen.values())
 
 
-def test_a_batch_depends_on_seed_epoch_and_number_and_not_on_what_was_drawn():
+def test_an_epoch_depends_on_seed_and_number_and_not_on_what_was_drawn():
     settings = PLAIN.model_copy(update={"mixup": 0.4})
     one, other = (
         Batches(numbered_views(9, 2), np.eye(9, dtype=np.float32), settings, seed=3)
         for _ in range(2)
     )
-    one[0], one[1]
-    for mine, theirs in zip(one[2], other[2], strict=True):
-        assert np.array_equal(mine, theirs)
+    shown(one, 0)
+    assert np.array_equal(shown(one, 2), shown(other, 2))
+    assert not np.array_equal(shown(one, 2), shown(one, 1))
+
+
+@pytest.mark.parametrize("stack", [1, 100, 1 << 20])
+def test_tensorflow_gets_the_batches_of_every_epoch_in_their_order(monkeypatch, stack):
+    monkeypatch.setattr(training, "STACK", stack)  # bytes; a batch has 32
+    batches = Batches(numbered_views(10, 3), np.eye(10, dtype=np.float32), PLAIN, seed=0)
+    expected = [batch for epoch in range(PLAIN.epochs) for batch in batches.epoch(epoch)]
+    given = list(batches.dataset().as_numpy_iterator())
+    assert len(given) == len(expected) == PLAIN.epochs * len(batches)
+    for pair, other in zip(given, expected, strict=True):
+        assert all(np.array_equal(mine, theirs) for mine, theirs in zip(pair, other, strict=True))
 
 
 def test_smoothing_spreads_its_share_over_all_classes():
