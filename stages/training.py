@@ -36,7 +36,7 @@ class Batches:
         return ceil(len(self.inputs) / self.settings.batch_size)
 
     def epoch(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The batches of one epoch, counted from 0: float32 (batch, …) and (batch, classes)."""
+        """The batches of one epoch, counted from 1: float32 (batch, …) and (batch, classes)."""
         order = generator(self.seed, "order", epoch).permutation(len(self.inputs))
         size = self.settings.batch_size
         for index in range(len(self)):
@@ -60,7 +60,7 @@ class Batches:
         return tf.data.Dataset.from_generator(self._stacks, output_signature=signature).unbatch()
 
     def _stacks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for epoch in range(self.settings.epochs):
+        for epoch in range(1, self.settings.epochs + 1):
             pile: list[tuple[np.ndarray, np.ndarray]] = []
             for batch in self.epoch(epoch):
                 full = (len(pile) + 1) * batch[0].nbytes > STACK

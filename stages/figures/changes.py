@@ -32,7 +32,7 @@ def figure(study: Study) -> Figure:
             for (before, _), count in zip(pairs, counts, strict=True)
         ],
         header=["network", "actual", "transferred", "fine-tuned", "pictures"],
-        rows=[row for pair in pairs for row in moved(*pair)],
+        rows=[row for pair in pairs for row in moved(*pair)] or [["all", "–", "–", "–", "0"]],
     )
 
 
