@@ -18,7 +18,21 @@ if TYPE_CHECKING:
 
 Tensors = dict[str, np.ndarray]
 
+PUBLISHER = "https://github.com/faustomorales/vit-keras/releases/download/dl"
 POSITIONS = "Transformer_posembed_input/pos_embedding"
+
+
+def base(name: str, patch: int, size: int) -> keras.Model:
+    """ViT-B over patches of this size: float32 RGB (n, size, size, 3) → class token (n, 768)."""
+    from vit_keras import vit  # here, not above: Keras takes 7 seconds, and ENTRY needs none of it
+
+    shape = vit.CONFIG_B | {"dropout": 0.0}
+    return vit.build_model(size, patch, name=name, classes=0, include_top=False, **shape)
+
+
+def cut(model: keras.Model, begin: int) -> keras.KerasTensor:
+    """Where block `begin` of a model takes its input; the model's own input for the first."""
+    return model.get_layer(f"Transformer_encoderblock_{begin}").input if begin else model.input
 
 
 def encoder(patches: keras.KerasTensor, layers: int, heads: int, wide: int) -> keras.KerasTensor:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from stages.zoo import Entry, Published, first_block, require_multiple
+from stages.zoo import Entry, Published, first_block, flax_vit, require_multiple
+from stages.zoo.npz_file import read_npz
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
-PUBLISHER = "https://github.com/faustomorales/vit-keras/releases/download/dl"
 FILE = "ViT-B_32_imagenet21k+imagenet2012.npz"
 PATCH = 32
 
@@ -32,23 +31,19 @@ ENTRY = Entry(
     tune_rate=3e-5,
     licence="Apache-2.0",
     paper="https://arxiv.org/abs/2010.11929",
-    weights=Published(url=f"{PUBLISHER}/{FILE}", file=FILE, sha256=None),
+    weights=Published(url=f"{flax_vit.PUBLISHER}/{FILE}", file=FILE, sha256=None),
 )
 
 
 def backbone(size: int) -> keras.Model:
     """float32 RGB (n, size, size, 3) in [-1, 1] → float32 (n, 768), the class token."""
-    from vit_keras import vit  # here, not above: Keras takes 7 seconds, and ENTRY needs none of it
-
     require_multiple("vit_b32", size, PATCH)
-    shape = vit.CONFIG_B | {"dropout": 0.0}
-    return vit.build_model(size, PATCH, name="vit_b32", classes=0, include_top=False, **shape)
+    return flax_vit.base("vit_b32", PATCH, size)
 
 
 def cut(model: keras.Model, blocks: int) -> keras.KerasTensor:
     """Where the last `blocks` blocks begin; the final normalisation belongs to the last one."""
-    begin = first_block(ENTRY, blocks)
-    return model.get_layer(f"Transformer_encoderblock_{begin}").input if begin else model.input
+    return flax_vit.cut(model, first_block(ENTRY, blocks))
 
 
 def convert(file: Path, size: int) -> dict[str, np.ndarray]:
@@ -56,7 +51,4 @@ def convert(file: Path, size: int) -> dict[str, np.ndarray]:
 
     Raises StudyError for a file that is not what was published.
     """
-    from stages.zoo import flax_vit
-    from stages.zoo.npz_file import read_npz
-
     return flax_vit.values(read_npz(file), size // PATCH)
