@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import cos, pi, sin
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from stages import images, shards
+from stages.ahead import Ahead
 from stages.determinism import generator
 from stages.params import Augment
 from stages.tables import read_table
@@ -61,9 +62,21 @@ def read_pixels(files: Sequence[str], size: int, background: str) -> np.ndarray:
         with Image.open(io.BytesIO(shards.read(RGB, files[index]))) as picture:
             pixels[index] = images.square(picture, size, background)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(read, range(len(files))))
+    _on_all_cores(read, len(files))
     return pixels
+
+
+def pixels_in_pieces(
+    files: Sequence[str], size: int, background: str, step: int
+) -> Iterator[np.ndarray]:
+    """The pixels of all files, `step` pictures at a time: a study may be larger than the memory."""
+    pieces = (files[start : start + step] for start in range(0, len(files), step))
+    return iter(Ahead(read_pixels(piece, size, background) for piece in pieces))
+
+
+def _on_all_cores(work: Callable[[int], None], count: int) -> None:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(work, range(count)))
 
 
 def varied(
@@ -97,21 +110,23 @@ def varied(
 def views(
     pixels: np.ndarray, files: Sequence[str], augment: Augment, background: str, seed: int
 ) -> np.ndarray:
-    """Every view of some pictures: uint8 (n, views, size, size, 3).
+    """Every view of some pictures: uint8 (n, views, size, size, 3), on all cores.
 
     View v of a file is a function of the seed, the file's name and v alone.
     """
-    return np.stack(
-        [
-            [
-                varied(picture, augment, background, generator(seed, file, view))
-                for view in range(augment.views)
-            ]
-            for picture, file in zip(pixels, files, strict=True)
-        ]
-    )
+    made = np.empty((len(pixels), augment.views, *pixels.shape[1:]), np.uint8)
+
+    def make(index: int) -> None:
+        for view in range(augment.views):
+            rng = generator(seed, files[index], view)
+            made[index, view] = varied(pixels[index], augment, background, rng)
+
+    _on_all_cores(make, len(pixels))
+    return made
 
 
-def scaled(pixels: np.ndarray) -> np.ndarray:
-    """uint8 0–255 as the networks take it: float32 in [-1, 1]."""
-    return pixels.astype(np.float32) / 127.5 - 1
+def scaled(pixels):
+    """Pixels 0–255, array or tensor, as the networks take them: a float32 tensor in [-1, 1]."""
+    import keras  # here, not above: it takes seconds, and other stages read the listing alone
+
+    return keras.ops.cast(pixels, "float32") / 127.5 - 1

@@ -14,6 +14,12 @@ class StudyError(Exception):
     exit_code = FAILED
 
 
+class InterruptedStageError(StudyError):
+    """Somebody ended a stage that keeps what it had; the text says where it goes on."""
+
+    exit_code = INTERRUPTED
+
+
 class ParameterError(StudyError):
     """A wrong key or value in params.yaml or on the command line."""
 

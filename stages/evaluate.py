@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from stages import datasets, models, scores
+from stages import datasets, devices, models, scores
 from stages.datasets import Listing
 from stages.determinism import make_reproducible
 from stages.errors import run
+from stages.params import load
 from stages.tables import write_json, write_table
 
 BATCH = 32
@@ -21,9 +23,10 @@ SCORE_COLUMNS = ("split", "class", "support", "precision", "recall", "f1")
 def main(model: str, phase: str) -> None:
     listing = datasets.read_listing()
     make_reproducible(seed=0)  # nothing is drawn here
+    devices.choose(load("device").device)
     network, card = models.load_trained(Path("models", model, phase))
-    pixels = datasets.read_pixels(listing.files, card["image_size"], card["background"])
-    probability = predict(network, pixels)
+    looks = card["image_size"], card["background"]
+    probability = predict(network, datasets.pixels_in_pieces(listing.files, *looks, BATCH))
 
     run_name = f"{model}-{phase}"
     predictions = Path("reports/predictions", f"{run_name}.csv")
@@ -35,13 +38,10 @@ def main(model: str, phase: str) -> None:
     write_json(f"reports/cards/{run_name}.json", card)  # apart from the weights, for the report
 
 
-def predict(network: keras.Model, pixels: np.ndarray) -> np.ndarray:
-    """uint8 (n, size, size, 3) → float64 (n, classes), probabilities that sum to 1."""
-    logits = []
-    for start in range(0, len(pixels), BATCH):
-        batch = datasets.scaled(pixels[start : start + BATCH])
-        logits.append(np.asarray(network.predict_on_batch(batch), np.float64))
-    logits = np.concatenate(logits)
+def predict(network: keras.Model, pieces: Iterable[np.ndarray]) -> np.ndarray:
+    """Pieces of uint8 (n, size, size, 3) → float64 (all, classes), probabilities that sum to 1."""
+    said = [network.predict_on_batch(np.asarray(datasets.scaled(pixels))) for pixels in pieces]
+    logits = np.concatenate(said).astype(np.float64)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)
 

@@ -12,9 +12,10 @@ from types import ModuleType
 import keras
 import numpy as np
 
-from stages import attention, datasets, gradcam, models
+from stages import attention, datasets, devices, gradcam, models
 from stages.determinism import make_reproducible
 from stages.errors import run
+from stages.params import load
 
 BATCH = 16
 
@@ -22,13 +23,13 @@ BATCH = 16
 def main(model: str) -> None:
     listing = datasets.read_listing()
     make_reproducible(seed=0)  # nothing is drawn here
+    devices.choose(load("device").device)
     network, card = models.load_trained(Path("models", model, "finetune"))
     files = [listing.files[row] for row in listing.rows("test")]
-    pixels = datasets.read_pixels(files, card["image_size"], card["background"])
+    pieces = datasets.pixels_in_pieces(files, card["image_size"], card["background"], BATCH)
 
     explain = method(network).explainer(network)
-    batches = range(0, len(pixels), BATCH)
-    found = [explain(datasets.scaled(pixels[start : start + BATCH])) for start in batches]
+    found = [explain(np.asarray(datasets.scaled(pixels))) for pixels in pieces]
     save_maps(Path("reports/maps", f"{model}.npy"), np.concatenate(found))
 
 

@@ -1,15 +1,15 @@
 """Stage 5: what the frozen backbone makes of every picture and of every varied view, once.
 
 A single pass gives two things: the features, on which the head is trained, and the activations at
-which the tuned blocks begin (float16, or the uint8 views themselves where all blocks are tuned),
-on which those are. Each is a folder of `clean.npy` (pictures, 1, …), every picture in the order of
+which the tuned blocks begin, on which those are: float16, or, where these would not pay, the uint8
+views themselves. Each is a folder of `clean.npy` (pictures, 1, …), every picture in the order of
 data/split.csv, and `views.npy` (training pictures, views, …).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -17,43 +17,73 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from stages import datasets, models
+from stages import datasets, devices, models
+from stages.ahead import Ahead
 from stages.determinism import make_reproducible
 from stages.errors import run
-from stages.params import load
+from stages.multiplications import multiplications
+from stages.params import Augment, load
 
 BATCH = 32  # views that go through the backbone together: larger ones leave the caches
 
-Prepare = Callable[[np.ndarray], np.ndarray]  # rows (n,) → uint8 (n, views, size, size, 3)
+# Of the machine that the arithmetic has in mind, so that it comes out the same on all of them.
+MULTIPLICATIONS_A_SECOND = 2e10
+BYTES_A_SECOND = 2e8
+
+Prepare = Callable[[list[str]], np.ndarray]  # files (n) → uint8 (n, views, size, size, 3)
 Forward = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # → activations, features
 
 
 def main(model: str) -> None:
-    params = load("seed", "rgb.background", "augment", "finetune.blocks")
+    params = load("seed", "device", "rgb.background", "augment", "finetune.blocks")
     listing = datasets.read_listing()
     make_reproducible(params.seed)
+    devices.choose(params.device)
     backbone = models.pretrained(model)
-    forward = both_outputs(model, backbone, params.finetune.blocks)
-    background = params.rgb.background
-    pixels = datasets.read_pixels(listing.files, backbone.input_shape[1], background)
+    cut = models.cut_at(model, backbone, params.finetune.blocks)
+    forward = both_outputs(backbone, cut if worth_keeping(backbone, cut) else backbone.input)
 
-    def varied(rows: np.ndarray) -> np.ndarray:
-        files = [listing.files[row] for row in rows]
-        return datasets.views(pixels[rows], files, params.augment, background, params.seed)
-
-    write("clean", model, np.arange(len(pixels)), 1, lambda rows: pixels[rows, None], forward)
-    write("views", model, listing.rows("train"), params.augment.views, varied, forward)
+    size, background = backbone.input_shape[1], params.rgb.background
+    varied = partial(read_views, size, background, params.augment, params.seed)
+    training = [listing.files[row] for row in listing.rows("train")]
+    write("clean", model, listing.files, 1, partial(read_clean, size, background), forward)
+    write("views", model, training, params.augment.views, varied, forward)
 
 
-def both_outputs(name: str, backbone: keras.Model, blocks: object) -> Forward:
-    """uint8 (n, size, size, 3) → activations where the tuned blocks begin, and features."""
-    cut = models.cut_at(name, backbone, blocks)
+def read_clean(size: int, background: str, files: list[str]) -> np.ndarray:
+    return datasets.read_pixels(files, size, background)[:, None]
+
+
+def read_views(
+    size: int, background: str, augment: Augment, seed: int, files: list[str]
+) -> np.ndarray:
+    pixels = datasets.read_pixels(files, size, background)
+    return datasets.views(pixels, files, augment, background, seed)
+
+
+def worth_keeping(backbone: keras.Model, cut: keras.KerasTensor) -> bool:
+    """Whether to read the activations takes less time than to make them again from the pixels."""
+    if cut is backbone.input:
+        return False
+    more = 2 * np.prod(cut.shape[1:]) - np.prod(backbone.input_shape[1:])  # bytes of a view
+    again = multiplications(keras.Model(backbone.input, cut))
+    kept = again / MULTIPLICATIONS_A_SECOND > more / BYTES_A_SECOND
+    print(
+        f"activations of a view: {2e-3 * np.prod(cut.shape[1:]):.0f} kB, or {again / 1e9:.2f} "
+        f"billion multiplications in every epoch: {'kept' if kept else 'made again'}",
+        flush=True,
+    )
+    return bool(kept)
+
+
+def both_outputs(backbone: keras.Model, cut: keras.KerasTensor) -> Forward:
+    """uint8 (n, size, size, 3) → activations at the cut, and features."""
     whole = cut is backbone.input
     network = keras.Model(backbone.input, [cut, backbone.output])
 
     @tf.function
     def outputs(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        activations, features = network(tf.cast(pixels, tf.float32) / 127.5 - 1, training=False)
+        activations, features = network(datasets.scaled(pixels), training=False)
         return pixels if whole else tf.cast(activations, tf.float16), features
 
     def forward(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -66,22 +96,25 @@ def both_outputs(name: str, backbone: keras.Model, blocks: object) -> Forward:
 
 
 def write(
-    name: str, model: str, rows: np.ndarray, views: int, prepare: Prepare, forward: Forward
+    name: str, model: str, files: list[str], views: int, prepare: Prepare, forward: Forward
 ) -> None:
     """Run some pictures through the backbone and write `<name>.npy` of both folders."""
     arrays: list[np.ndarray] = []
-    with tqdm(total=len(rows) * views, desc=f"{model} {name}", unit="view") as bar:
-        for start, pixels in prepared(rows, max(1, BATCH // views), prepare):
+    step = max(1, BATCH // views)
+    prepared = Ahead((at, prepare(files[at : at + step])) for at in range(0, len(files), step))
+    with tqdm(total=len(files) * views, desc=f"{model} {name}", unit="view") as bar:
+        for start, pixels in prepared:
             flat = pixels.reshape(-1, *pixels.shape[2:])
             parts = [forward(flat[i : i + BATCH]) for i in range(0, len(flat), BATCH)]
             for kind, outputs in enumerate(zip(*parts, strict=True)):
                 output = np.concatenate(outputs)
                 if len(arrays) == kind:
-                    shape = (len(rows), views, *output.shape[1:])
+                    shape = (len(files), views, *output.shape[1:])
                     arrays.append(new_array(model, kind, name, output.dtype, shape))
                 count = len(pixels)
                 arrays[kind][start : start + count] = output.reshape(count, *arrays[kind].shape[1:])
             bar.update(len(flat))
+    print(f"{prepared.share:.1%} of the time went by waiting for pictures", flush=True)
 
 
 def new_array(model: str, kind: int, name: str, dtype: np.dtype, shape: tuple) -> np.ndarray:
@@ -89,17 +122,6 @@ def new_array(model: str, kind: int, name: str, dtype: np.dtype, shape: tuple) -
     folder = Path("models", model, ("activations", "features")[kind])
     folder.mkdir(parents=True, exist_ok=True)
     return np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, shape)
-
-
-def prepared(rows: np.ndarray, step: int, prepare: Prepare) -> Iterator[tuple[int, np.ndarray]]:
-    """Pictures of `step` rows at a time, the next ones made while these are used."""
-    starts = range(0, len(rows), step)
-    with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(prepare, rows[:step])
-        for start in starts:
-            pixels = coming.result()
-            coming = ahead.submit(prepare, rows[start + step : start + 2 * step])
-            yield start, pixels
 
 
 if __name__ == "__main__":

@@ -7,47 +7,101 @@ run here. BatchNorm keeps the statistics it was published with (stages/zoo/fixed
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 
-from stages import datasets, models, zoo
+from stages import datasets, devices, models, zoo
+from stages.batches import Validation, stored
 from stages.determinism import make_reproducible
 from stages.errors import run
-from stages.params import load, own_value
-from stages.training import Batches, one_hot, train
+from stages.params import Finetune, load, own_value
+from stages.trainer import Trainer
+from stages.training import Values, assign, checkpoint, train, values
+
+SHARES = tuple(share / 10 for share in range(11))
 
 
 def main(model: str) -> None:
-    params = load("seed", "rgb.background", "finetune")
+    params = of_network(load("seed", "device", "rgb.background", "finetune"), model)
     listing = datasets.read_listing()
     make_reproducible(params.seed)
-    backbone, head, tuned = to_tune(model, params.finetune.blocks, len(listing.classes))
+    device = devices.choose(params.device)
+    folder, settings = Path("models", model), params.finetune
+    batches, validation = stored(folder / "activations", listing, settings, params.seed)
+    keras.config.set_dtype_policy(device.precision)
+    with device.strategy.scope():
+        backbone, head, tuned = to_tune(model, settings, batches.inputs, len(listing.classes))
+
+    before = values(tuned.variables)
+    trainer = Trainer(tuned, batches, device, rates(model, backbone, settings))
+    with checkpoint(f"{model}-finetune", trainer, batches, validation) as kept:
+        curve = Path("reports/training", f"{model}-finetune")
+        best = train(trainer, batches, validation, curve, kept)
+        if settings.average:
+            best |= averaged(trainer, before, validation)
+        card = models.card(model, "finetune", listing, params, best)
+        trained = models.count(tuned.trainable_variables)
+        models.save_trained(folder / "finetune", backbone, head, trained, card)
+
+
+def of_network(params: SimpleNamespace, model: str) -> SimpleNamespace:
+    """The parameters with the learning rate that they mean for this network."""
     rate = own_value(params.finetune.learning_rate, model, zoo.lookup(model).ENTRY.tune_rate)
     params.finetune = params.finetune.model_copy(update={"learning_rate": rate})
-
-    folder = Path("models", model, "activations")
-    views, clean = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("views", "clean"))
-    targets = one_hot(listing.labels, len(listing.classes))
-    rows, held_out = listing.rows("train"), listing.rows("validation")
-    batches = Batches(views, targets[rows], params.finetune, params.seed)
-    validation = clean[held_out, 0].astype(np.float32), targets[held_out]
-    curve = Path("reports/training", f"{model}-finetune")
-    best = train(tuned, batches, validation, params.finetune, curve)
-
-    card = models.card(model, "finetune", listing, params, best)
-    trained = models.count(tuned.trainable_variables)
-    models.save_trained(Path("models", model, "finetune"), backbone, head, trained, card)
+    return params
 
 
 def to_tune(
-    model: str, blocks: object, classes: int
+    model: str, settings: Finetune, inputs: np.ndarray, classes: int
 ) -> tuple[keras.Model, keras.Model, keras.Model]:
-    """The pretrained backbone, the transferred head, and of both the part that is trained."""
+    """The pretrained backbone, the transferred head, and of both the part that takes `inputs`."""
     backbone = models.pretrained(model)
-    upper = models.upper(backbone, models.cut_at(model, backbone, blocks))
+    cut = models.cut_at(model, backbone, settings.blocks)
+    upper = models.upper(backbone, cut, pixels=inputs.dtype == np.uint8)
     head = models.load_head(Path("models", model, "transfer"), upper.output_shape[1], classes)
     return backbone, head, keras.Model(upper.input, head(upper.output))
+
+
+def rates(model: str, backbone: keras.Model, settings: Finetune) -> dict[str, float]:
+    """Layer-wise decay: the share of the learning rate of each variable below the head, by path.
+
+    Each block learns at `layer_decay` times the rate of what is above it. Clark et al. 2020,
+    https://arxiv.org/abs/2003.10555; for vision transformers Bao et al. 2021,
+    https://arxiv.org/abs/2106.08254.
+    """
+    found: dict[str, float] = {}
+    if settings.layer_decay == 1:
+        return found
+    for depth in range(1, models.tuned_blocks(model, settings.blocks) + 1):
+        upper = keras.Model(models.cut_at(model, backbone, depth), backbone.output)
+        for variable in upper.trainable_variables:
+            found.setdefault(variable.path, settings.layer_decay**depth)
+    return found
+
+
+def averaged(trainer: Trainer, before: Values, validation: Validation) -> dict[str, float]:
+    """Leave the network with the mix of transferred and tuned weights that validates best.
+
+    WiSE-FT, Wortsman et al. 2022, https://arxiv.org/abs/2109.01903. Returns the tuned weights'
+    share, the lowest validation loss and the accuracy there.
+    """
+    variables = trainer.model.variables
+    after, found = values(variables), {}
+    for share in SHARES:
+        assign(variables, mix(before, after, share))
+        found[share] = trainer.validate(validation)
+    best = min(found, key=lambda share: found[share]["val_loss"])
+    assign(variables, mix(before, after, best))
+    figures = {f"validation_{name}": found[best][f"val_{name}"] for name in ("loss", "accuracy")}
+    return {"tuned_share": best} | figures
+
+
+def mix(before: Values, after: Values, share: float) -> Values:
+    """Values between two: `before` at 0, `after` at 1."""
+    pairs = zip(before, after, strict=True)
+    return [((1 - share) * old + share * new).astype(old.dtype) for old, new in pairs]
 
 
 if __name__ == "__main__":

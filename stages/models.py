@@ -11,12 +11,13 @@ import keras
 import numpy as np
 
 from stages import zoo
-from stages.datasets import Listing
+from stages.datasets import Listing, scaled
 from stages.params import own_value
 from stages.tables import read_json, write_json
 from stages.weight_files import load_weights, save_weights
 
 BACKBONE, HEAD, CARD = "backbone.safetensors", "head.safetensors", "card.json"
+PIECE = 1 << 24  # bytes of features read at once
 
 
 def pretrained(name: str) -> keras.Model:
@@ -27,16 +28,32 @@ def pretrained(name: str) -> keras.Model:
 def head(features: int, classes: int) -> keras.Model:
     """float32 (n, features) → logits (n, classes): features are standardised, then weighted.
 
-    Mean and variance are facts of the training features (`keras.layers.Normalization.adapt`), not
-    trained; with them one learning rate serves every backbone.
+    Mean and variance are facts of the training features, not trained; with them one learning rate
+    serves every backbone. The head is float32 where the backbone is of mixed precision.
     """
     layers = [
         keras.Input((features,)),
-        keras.layers.Normalization(name="standardise"),
+        keras.layers.Normalization(name="standardise", dtype="float32"),
         # The loss is convex in these weights: from zero, no random start is left in the logits.
-        keras.layers.Dense(classes, kernel_initializer="zeros", name="logits"),
+        keras.layers.Dense(classes, kernel_initializer="zeros", name="logits", dtype="float32"),
     ]
     return keras.Sequential(layers, name="head")
+
+
+def standardise(head: keras.Model, features: np.ndarray) -> None:
+    """Give a head the mean and variance of some features (n, views, features).
+
+    As `Normalization.adapt` does, but in pieces: the features may be memory-mapped, and larger
+    than the memory.
+    """
+    pieces = np.array_split(features, 1 + features.nbytes // PIECE)
+    numbers = features.shape[0] * features.shape[1]
+    mean = sum(piece.sum(axis=(0, 1), dtype=np.float64) for piece in pieces) / numbers
+    variance = sum(((piece - mean) ** 2).sum(axis=(0, 1)) for piece in pieces) / numbers
+    layer = head.get_layer("standardise")
+    for own, value in zip(layer.weights, (mean, variance, 0), strict=True):
+        own.assign(value)
+    layer.finalize_state()
 
 
 def cut_at(name: str, backbone: keras.Model, setting: object) -> keras.KerasTensor:
@@ -44,22 +61,28 @@ def cut_at(name: str, backbone: keras.Model, setting: object) -> keras.KerasTens
 
     Raises ParameterError where the network has fewer blocks.
     """
-    network = zoo.lookup(name)
-    blocks = own_value(setting, name, network.ENTRY.tune_blocks)
-    if blocks == "all":
-        return backbone.input
-    return network.cut(backbone, blocks)
+    return zoo.lookup(name).cut(backbone, tuned_blocks(name, setting))
 
 
-def upper(backbone: keras.Model, cut: keras.KerasTensor) -> keras.Model:
-    """The tuned part: activations at the cut, or pixels 0–255 where it is the input, → features.
+def tuned_blocks(name: str, setting: object) -> int:
+    """How many blocks a value of `finetune.blocks` means for a network."""
+    entry = zoo.lookup(name).ENTRY
+    blocks = own_value(setting, name, entry.tune_blocks)
+    return entry.blocks if blocks == "all" else blocks
 
-    It shares its weights with the backbone.
+
+def upper(backbone: keras.Model, cut: keras.KerasTensor, pixels: bool) -> keras.Model:
+    """The tuned part: activations at the cut → features. It shares its weights with the backbone.
+
+    With `pixels` it takes pixels 0–255 and has the frozen part below the cut inside it.
     """
-    if cut is not backbone.input:
+    if not pixels:
         return keras.Model(cut, backbone.output)
-    pixels = keras.Input(backbone.input_shape[1:])
-    return keras.Model(pixels, backbone(keras.layers.Rescaling(1 / 127.5, -1.0)(pixels)))
+    if cut is not backbone.input:
+        for layer in keras.Model(backbone.input, cut).layers:
+            layer.trainable = False
+    taken = keras.Input(backbone.input_shape[1:])
+    return keras.Model(taken, backbone(scaled(taken)))
 
 
 def save_trained(

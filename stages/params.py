@@ -163,6 +163,7 @@ class Training(Section):
     clip_norm: float = Field(ge=0, le=1000)
     label_smoothing: float = Field(ge=0, lt=1)
     mixup: float = Field(ge=0, le=10)
+    class_weights: Literal["none", "balanced"]
     batch_size: int = Field(ge=1, le=4096)
     epochs: int = Field(ge=1, le=10_000)
     patience: int = Field(ge=1, le=10_000)
@@ -177,6 +178,8 @@ class Training(Section):
 class Finetune(Training):
     blocks: _own_or_each(1, 1000, int, "all")
     learning_rate: _own_or_each(1e-9, 0.1, float)
+    layer_decay: float = Field(gt=0, le=1)
+    average: bool
 
 
 class Study(Section):
@@ -192,6 +195,7 @@ class Study(Section):
         min_length=1, description=f"a list of one or more of {', '.join(zoo.NAMES)}"
     )
     weights: Weights
+    device: Literal["auto", "cpu", "gpu"]
     image_size: _own_or_each(32, 1024, int)
     augment: Augment
     transfer: Training

@@ -6,36 +6,43 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import datasets, models
+from stages import datasets, devices, models
+from stages.batches import Batches, stored
 from stages.determinism import make_reproducible
 from stages.errors import run
 from stages.params import load
-from stages.training import Batches, one_hot, train
+from stages.trainer import Trainer
+from stages.training import checkpoint, train
 
 
 def main(model: str) -> None:
-    params = load("seed", "rgb.background", "transfer")
+    params = load("seed", "device", "rgb.background", "transfer")
     listing = datasets.read_listing()
     make_reproducible(params.seed)
-    folder = Path("models", model, "features")
-    views, clean = np.load(folder / "views.npy"), np.load(folder / "clean.npy")
-    count, size = views.shape[1:]
-    head = models.head(size, len(listing.classes))
-    head.get_layer("standardise").adapt(views.reshape(-1, size))
+    device = devices.choose(params.device)
+    folder = Path("models", model)
+    batches, validation = stored(folder / "features", listing, params.transfer, params.seed)
+    batches = every_view(batches)
+    with device.strategy.scope():
+        head = models.head(batches.inputs.shape[-1], len(listing.classes))
+        models.standardise(head, batches.inputs)
 
-    targets = one_hot(listing.labels, len(listing.classes))
-    rows, held_out = listing.rows("train"), listing.rows("validation")
-    # Features cost nothing to show again: an epoch is every view of every picture.
-    each = np.repeat(targets[rows], count, axis=0)
-    batches = Batches(views.reshape(-1, 1, size), each, params.transfer, params.seed)
-    validation = clean[held_out, 0], targets[held_out]
-    curve = Path("reports/training", f"{model}-transfer")
-    best = train(head, batches, validation, params.transfer, curve)
+    trainer = Trainer(head, batches, device)
+    with checkpoint(f"{model}-transfer", trainer, batches, validation) as kept:
+        curve = Path("reports/training", f"{model}-transfer")
+        best = train(trainer, batches, validation, curve, kept)
+        card = models.card(model, "transfer", listing, params, best)
+        pretrained = folder / "pretrained" / models.BACKBONE
+        trained = models.count(head.trainable_variables)
+        models.save_trained(folder / "transfer", pretrained, head, trained, card)
 
-    card = models.card(model, "transfer", listing, params, best)
-    pretrained = Path("models", model, "pretrained", models.BACKBONE)
-    trained = models.count(head.trainable_variables)
-    models.save_trained(Path("models", model, "transfer"), pretrained, head, trained, card)
+
+def every_view(batches: Batches) -> Batches:
+    """Features cost nothing to show again: an epoch is every view of every picture."""
+    pictures, views, size = batches.inputs.shape
+    inputs = batches.inputs.reshape(pictures * views, 1, size)
+    targets = np.repeat(batches.targets, views, axis=0)
+    return Batches(inputs, targets, batches.settings, batches.seed)
 
 
 if __name__ == "__main__":

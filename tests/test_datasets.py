@@ -84,7 +84,7 @@ def test_an_address_always_gives_the_same_numbers():
 
 
 def test_scaled_pixels_lie_in_minus_one_to_one():
-    assert datasets.scaled(np.array([0, 255], np.uint8)).tolist() == [-1.0, 1.0]
+    assert np.array(datasets.scaled(np.array([0, 255], np.uint8))).tolist() == [-1.0, 1.0]
 
 
 def test_pixels_are_read_in_the_order_of_the_list(tmp_path, monkeypatch):

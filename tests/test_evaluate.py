@@ -33,7 +33,7 @@ def said(tmp_path, probability: np.ndarray) -> scores.Predictions:
 def test_probabilities_are_the_softmax_of_the_logits_also_of_large_ones():
     count = evaluate.BATCH + 3
     logits = np.tile([1000.0, 1000.0 + np.log(3)], (count, 1))
-    found = evaluate.predict(Logits(logits), np.zeros((count, 2, 2, 3), np.uint8))
+    found = evaluate.predict(Logits(logits), np.zeros((count, 1, 2, 2, 3), np.uint8))
     assert found.shape == (count, 2)
     assert np.allclose(found, [0.25, 0.75], atol=1e-4)
 

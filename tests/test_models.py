@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -23,8 +24,22 @@ def backbone():
 
 def head_for(features: np.ndarray):
     head = models.head(features.shape[1], 2)
-    head.get_layer("standardise").adapt(features)
+    models.standardise(head, features[:, None])
     return head
+
+
+def test_features_are_standardised_as_keras_does_it_whatever_the_pieces(monkeypatch):
+    features = np.random.default_rng(0).normal(5.0, 3.0, (50, 4, 7)).astype(np.float32)
+    theirs = models.head(7, 2)
+    theirs.get_layer("standardise").adapt(features.reshape(-1, 7))
+    for piece in (1 << 24, 500):
+        monkeypatch.setattr(models, "PIECE", piece)
+        head = models.head(7, 2)
+        models.standardise(head, features)
+        for one, other in zip(head.weights, theirs.weights, strict=True):
+            assert np.allclose(one, other, rtol=1e-5)
+        shown = head.get_layer("standardise")(features[:3, 0])
+        assert np.allclose(shown, theirs.get_layer("standardise")(features[:3, 0]), atol=1e-5)
 
 
 def test_a_trained_model_says_the_same_when_loaded_from_its_folder(tmp_path, backbone, pixels):
@@ -53,15 +68,23 @@ def test_the_card_tells_sizes_with_and_without_the_optimiser(tmp_path, backbone,
     assert card["parameters"] == tiny_cnn.ENTRY.parameters + 32 * 2 + 2
 
 
-@pytest.mark.parametrize("blocks", [1, 2, "all"])
+@pytest.mark.parametrize("blocks", [1, 2])
 def test_the_upper_part_goes_on_where_the_views_were_cut(backbone, pixels, blocks):
-    import keras
-
     cut = models.cut_at("tiny_cnn", backbone, blocks)
-    lower = keras.Model(backbone.input, cut)
-    below = (pixels + 1) * 127.5 if blocks == "all" else lower.predict_on_batch(pixels)
-    features = models.upper(backbone, cut).predict_on_batch(below)
+    below = keras.Model(backbone.input, cut).predict_on_batch(pixels)
+    features = models.upper(backbone, cut, pixels=False).predict_on_batch(below)
     assert np.allclose(features, backbone.predict_on_batch(pixels), atol=1e-5)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, "all"])
+def test_the_upper_part_may_take_pixels_and_trains_no_other_blocks(pixels, blocks):
+    own = tiny_cnn.backbone(32)
+    cut = models.cut_at("tiny_cnn", own, blocks)
+    tuned = {variable.path for variable in keras.Model(cut, own.output).trainable_variables}
+    upper = models.upper(own, cut, pixels=True)
+    features = upper.predict_on_batch((pixels + 1) * 127.5)
+    assert np.allclose(features, own.predict_on_batch(pixels), atol=1e-5)
+    assert {variable.path for variable in upper.trainable_variables} == tuned
 
 
 def test_more_blocks_than_the_network_has_are_refused(backbone):

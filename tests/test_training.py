@@ -1,164 +1,158 @@
-import keras
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from stages import training
 from stages.determinism import make_reproducible
-from stages.errors import StudyError
-from stages.params import Training
-from stages.training import Batches, one_hot, train
+from stages.errors import InterruptedStageError, StudyError
+from stages.learning_curve import Curve
+from tests.small_training import EVERYTHING, PLAIN, parts, trained
 
 make_reproducible(0)  # while tests are collected: TensorFlow takes no settings once it has worked
 
-PLAIN = Training(
-    optimizer="adam",
-    learning_rate=0.05,
-    schedule="constant",
-    warmup_epochs=0,
-    weight_decay=0.0,
-    clip_norm=0.0,
-    label_smoothing=0.0,
-    mixup=0.0,
-    batch_size=4,
-    epochs=6,
-    patience=6,
-)
+PROJECT = Path(__file__).parents[1]
 
 
-def numbered_views(pictures: int, views: int) -> np.ndarray:
-    """(pictures, views, 2): each view says which picture and which view it is."""
-    return np.stack(np.meshgrid(range(pictures), range(views), indexing="ij"), axis=-1)
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def shown(batches: Batches, epoch: int = 1) -> np.ndarray:
-    return np.concatenate([inputs for inputs, _ in batches.epoch(epoch)])
-
-
-def blobs() -> tuple[np.ndarray, np.ndarray]:
-    """Two clouds of points, and their classes."""
-    rng = np.random.default_rng(1)
-    labels = np.arange(40) % 2
-    return rng.normal(labels[:, None] * 2.0, 1.0, (40, 3)).astype(np.float32), labels
-
-
-def classifier() -> keras.Model:
-    keras.utils.set_random_seed(0)
-    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-
-
-def trained(folder, settings: Training) -> tuple[keras.Model, dict]:
-    points, labels = blobs()
-    targets = one_hot(labels, 2)
-    model = classifier()
-    batches = Batches(points[:30, None], targets[:30], settings, seed=0)
-    return model, train(model, batches, (points[30:], targets[30:]), settings, folder)
-
-
-def test_an_epoch_shows_every_picture_once_the_last_partial_batch_included():
-    batches = Batches(numbered_views(10, 3), np.eye(10, dtype=np.float32), PLAIN, seed=0)
-    assert sorted(shown(batches)[:, 0]) == list(range(10))
-
-
-def test_each_epoch_shows_a_picture_by_its_next_view():
-    batches = Batches(numbered_views(5, 3), np.eye(5, dtype=np.float32), PLAIN, seed=0)
-    seen = {picture: [] for picture in range(5)}
-    for epoch in (1, 2, 3):
-        for picture, view in shown(batches, epoch):
-            seen[int(picture)].append(int(view))
-    assert all(sorted(views) == [0, 1, 2] for views in seen.values())
-
-
-def test_an_epoch_depends_on_seed_and_number_and_not_on_what_was_drawn():
-    settings = PLAIN.model_copy(update={"mixup": 0.4})
-    one, other = (
-        Batches(numbered_views(9, 2), np.eye(9, dtype=np.float32), settings, seed=3)
-        for _ in range(2)
+def written() -> dict[str, bytes]:
+    """All files that a training leaves in the current folder."""
+    files = (
+        path for path in sorted(Path().rglob("*")) if path.is_file() and path.suffix != ".lock"
     )
-    shown(one, 3)
-    assert np.array_equal(shown(one, 2), shown(other, 2))
-    assert not np.array_equal(shown(one, 2), shown(one, 1))
+    return {str(path): path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize("stack", [1, 100, 1 << 20])
-def test_tensorflow_gets_the_batches_of_every_epoch_in_their_order(monkeypatch, stack):
-    monkeypatch.setattr(training, "STACK", stack)  # bytes; a batch has 32
-    batches = Batches(numbered_views(10, 3), np.eye(10, dtype=np.float32), PLAIN, seed=0)
-    expected = [batch for epoch in range(1, 1 + PLAIN.epochs) for batch in batches.epoch(epoch)]
-    given = list(batches.dataset().as_numpy_iterator())
-    assert len(given) == len(expected) == PLAIN.epochs * len(batches)
-    for pair, other in zip(given, expected, strict=True):
-        assert all(np.array_equal(mine, theirs) for mine, theirs in zip(pair, other, strict=True))
-
-
-def test_smoothing_spreads_its_share_over_all_classes():
-    assert training.smoothed(np.eye(4, dtype=np.float32)[:1], 0.2).tolist() == [
-        pytest.approx([0.85, 0.05, 0.05, 0.05])
-    ]
-
-
-def test_mixing_blends_examples_and_targets_by_the_same_share():
-    batch = np.array([[0.0], [1.0], [2.0]], np.float32)
-    values, targets = training.mixed(batch, one_hot(np.arange(3), 3), 0.4, np.random.default_rng(5))
-    assert np.allclose(values[:, 0], targets @ np.arange(3))
-    assert not np.allclose(values, batch)
-
-
-def test_the_rate_warms_up_to_its_peak_and_falls_to_zero():
-    settings = PLAIN.model_copy(update={"schedule": "cosine", "warmup_epochs": 1})
-    rate = training.schedule(settings, steps_per_epoch=10)
-    assert float(rate(0)) == 0.0
-    assert float(rate(10)) == pytest.approx(0.05)
-    assert float(rate(60)) == pytest.approx(0.0, abs=1e-8)
-
-
-def test_a_constant_rate_stays_after_its_warm_up():
-    settings = PLAIN.model_copy(update={"warmup_epochs": 1})
-    rate = training.schedule(settings, steps_per_epoch=10)
-    assert float(rate(5)) == pytest.approx(0.025)
-    assert float(rate(59)) == pytest.approx(0.05)
-
-
-def test_training_leaves_the_weights_of_the_epoch_it_calls_best(tmp_path):
-    points, labels = blobs()
-    targets = one_hot(labels, 2)
-    model = classifier()
-    batches = Batches(points[:30, None], targets[:30], PLAIN, seed=0)
-    contrary = points[30:], one_hot(1 - labels[30:], 2)  # each epoch is worse than the one before
-    best = train(model, batches, contrary, PLAIN, tmp_path / "curve")
-    loss, accuracy = model.evaluate(*contrary, verbose=0)
+def test_training_leaves_the_weights_of_the_epoch_it_calls_best():
+    trainer, batches, validation = parts(PLAIN, truth=False)  # each epoch is worse than the last
+    with training.checkpoint("small", trainer, batches, validation) as kept:
+        best = training.train(trainer, batches, validation, Path("curve"), kept)
+    figures = trainer.validate(validation)
     assert best["epoch"] == 1
-    assert loss == pytest.approx(best["validation_loss"], rel=1e-5)
-    assert accuracy == pytest.approx(best["validation_accuracy"])
+    assert figures["val_loss"] == pytest.approx(best["validation_loss"], rel=1e-6)
+    assert figures["val_accuracy"] == best["validation_accuracy"]
 
 
-def test_two_trainings_give_the_same_weights(tmp_path):
-    one, _ = trained(tmp_path / "one", PLAIN)
-    other, _ = trained(tmp_path / "other", PLAIN)
-    assert np.array_equal(one.get_weights()[0], other.get_weights()[0])
+def test_training_stops_when_validation_has_not_fallen_for_the_patience():
+    trained(PLAIN.model_copy(update={"patience": 2}), truth=False)
+    table = Path("curve/plots/metrics/validation/loss.tsv").read_text().splitlines()
+    assert [row.split("\t")[0] for row in table] == ["step", "1", "2", "3"]
 
 
-def test_an_interrupted_training_keeps_the_curve_of_the_epochs_it_had(tmp_path, monkeypatch):
-    def interrupted(self, epoch: int, logs: dict) -> None:
-        if epoch == 2:
-            raise KeyboardInterrupt
+def test_training_learns():
+    _, best = trained(PLAIN)
+    assert best["validation_accuracy"] >= 0.9
 
-    monkeypatch.setattr(training.Curve, "_print", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path / "curve", PLAIN)
-    table = (tmp_path / "curve/plots/metrics/validation/accuracy.tsv").read_text().splitlines()
+
+def test_an_interrupted_training_keeps_the_curve_of_the_epochs_it_had(monkeypatch):
+    interrupt_in(monkeypatch, epoch=3)
+    with pytest.raises(InterruptedStageError, match="goes on after epoch 2"):
+        trained(PLAIN)
+    table = Path("curve/plots/metrics/validation/accuracy.tsv").read_text().splitlines()
     assert [row.split("\t")[0] for row in table] == ["step", "1", "2"]
 
 
-def test_a_loss_that_is_no_number_ends_in_a_clear_error(tmp_path):
-    points, labels = blobs()
-    points[3] = np.nan
-    batches = Batches(points[:, None], one_hot(labels, 2), PLAIN, seed=0)
-    validation = points[:2], one_hot(labels[:2], 2)
-    with pytest.raises(StudyError, match="lower the learning rate"):
-        train(classifier(), batches, validation, PLAIN, tmp_path / "curve")
+@pytest.mark.parametrize("epoch", [1, 2, 7, EVERYTHING.epochs])
+def test_an_interrupted_training_ends_in_the_same_bytes(monkeypatch, epoch, tmp_path):
+    trained(EVERYTHING)
+    whole = written()
+    clean_up()
+    with monkeypatch.context() as patch:
+        interrupt_in(patch, epoch)
+        with pytest.raises(InterruptedStageError):
+            trained(EVERYTHING)
+    shutil.rmtree("curve")  # as DVC does before it runs a stage again
+    trained(EVERYTHING)
+    assert written() == whole
 
 
-def test_the_curve_writes_nothing_outside_its_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    trained(tmp_path / "curve", PLAIN)
-    assert [path.name for path in tmp_path.iterdir()] == ["curve"]
+def interrupt_in(monkeypatch, epoch: int) -> None:
+    one_epoch, count = training.one_epoch, iter(range(1, 100))
+
+    def interrupted(*arguments):
+        if next(count) == epoch:
+            raise KeyboardInterrupt
+        return one_epoch(*arguments)
+
+    monkeypatch.setattr(training, "one_epoch", interrupted)
+
+
+def clean_up() -> None:
+    shutil.rmtree("curve")
+    Path("model.safetensors").unlink()
+
+
+def test_a_training_of_other_settings_starts_again(monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        interrupt_in(patch, 3)
+        with pytest.raises(InterruptedStageError):
+            trained(EVERYTHING)
+    trained(EVERYTHING.model_copy(update={"mixup": 0.2}))
+    assert "goes on" not in capsys.readouterr().out
+
+
+def test_a_training_killed_again_and_again_ends_in_the_same_bytes(folder):
+    command = [sys.executable, "-m", "tests.small_training"]
+    for name in ("whole", "killed"):
+        Path(name).mkdir()
+    subprocess.run([*command, str(folder / "whole"), "0"], cwd=PROJECT, check=True)
+    rng, kills = random.Random(0), 0
+    for _ in range(3):
+        run = subprocess.Popen(
+            [*command, str(folder / "killed"), "0.1"], cwd=PROJECT, stdout=subprocess.PIPE
+        )
+        for line in run.stdout:
+            if line.startswith(b"epoch") and rng.random() < 0.4:
+                run.kill()
+        kills += run.wait() == -9
+        run.stdout.close()
+        shutil.rmtree("killed/curve")
+    assert kills == 3
+    subprocess.run([*command, str(folder / "killed"), "0"], cwd=PROJECT, check=True)
+    files = ("model.safetensors", *(f"curve/{path}" for path in curve_files("whole")))
+    for file in files:
+        assert Path("killed", file).read_bytes() == Path("whole", file).read_bytes(), file
+
+
+def curve_files(run: str) -> list[Path]:
+    found = sorted(path for path in Path(run, "curve").rglob("*") if path.is_file())
+    assert found
+    return [path.relative_to(Path(run, "curve")) for path in found]
+
+
+def test_a_loss_that_is_no_number_ends_in_a_clear_error_and_keeps_the_epoch_before(monkeypatch):
+    trainer, batches, validation = parts(PLAIN)
+    epochs = iter([{"loss": 0.5, "accuracy": 0.5}, {"loss": np.nan, "accuracy": 0.5}])
+    monkeypatch.setattr(training, "one_epoch", lambda *_: next(epochs))  # no such data is at hand
+    with (
+        pytest.raises(StudyError, match=r"loss became nan in epoch 2: lower the learning rate"),
+        training.checkpoint("small", trainer, batches, validation) as kept,
+    ):
+        training.train(trainer, batches, validation, Path("curve"), kept)
+    assert len(kept.load()[0]) == 1
+
+
+def test_inputs_that_are_no_numbers_give_a_clear_error():
+    trainer, batches, validation = parts(PLAIN)
+    batches.inputs = np.full_like(batches.inputs, np.nan)
+    with (
+        pytest.raises(StudyError, match="lower the learning rate"),
+        training.checkpoint("small", trainer, batches, validation) as kept,
+    ):
+        training.train(trainer, batches, validation, Path("curve"), kept)
+
+
+def test_the_curve_writes_nothing_outside_its_folder(folder):
+    curve = Curve(Path("curve"), epochs=2, done=[])
+    curve.add(1, {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5})
+    curve.end()
+    assert [path.name for path in folder.iterdir()] == ["curve"]

@@ -11,9 +11,9 @@ import pytest
 
 from stages import weight_files, weights, zoo
 from stages.errors import ParameterError
+from stages.multiplications import multiplications
 from stages.zoo import dinov2_s14
 from stages.zoo.fixed_batch_norm import FixedBatchNorm
-from tests.multiplications import multiplications
 from tests.reference import made_up, make
 
 REFERENCE = Path(__file__).parent / "reference"

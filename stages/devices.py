@@ -1,0 +1,60 @@
+"""Where networks run: what `device` of params.yaml comes to on this machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+import tensorflow as tf
+
+from stages.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Device:
+    """How a network is trained: on one device, or on several that share every batch.
+
+    `precision` is a Keras dtype policy; variables are float32 in all of them. `xla` is whether
+    TensorFlow compiles a step as a whole.
+    """
+
+    strategy: tf.distribute.Strategy
+    precision: str
+    xla: bool
+    name: str
+
+
+def choose(setting: Literal["auto", "cpu", "gpu"]) -> Device:
+    """The device for a value of `device`, called before TensorFlow has worked; prints what it is.
+
+    Raises ParameterError where a GPU is asked for and TensorFlow sees none.
+    """
+    gpus = [] if setting == "cpu" else tf.config.list_physical_devices("GPU")
+    if setting == "gpu" and not gpus:
+        raise ParameterError(
+            "params.yaml: device is gpu; allowed here: auto or cpu, as TensorFlow sees no GPU"
+        )
+    tf.config.set_visible_devices(gpus, "GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)  # else it takes all of the memory
+    device = _of_gpus(gpus) if gpus else _of_cpu()
+    print(f"device: {device.name}", flush=True)
+    return device
+
+
+def _of_cpu() -> Device:
+    name = f"CPU with {os.cpu_count()} cores, float32"
+    return Device(tf.distribute.get_strategy(), "float32", xla=False, name=name)
+
+
+def _of_gpus(gpus: list) -> Device:
+    """Mixed precision where the GPUs have bfloat16, which needs no scaling of the loss."""
+    facts = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    modern = all(fact.get("compute_capability", (0, 0)) >= (8, 0) for fact in facts)
+    precision = "mixed_bfloat16" if modern else "float32"
+    one = len(gpus) == 1
+    strategy = tf.distribute.get_strategy() if one else tf.distribute.MirroredStrategy()
+    name = f"{len(gpus)} × {facts[0].get('device_name', 'GPU')}, {precision}"
+    # Replicas meet in the middle of a step, which XLA cannot compile.
+    return Device(strategy, precision, xla=one, name=name + (", XLA" if one else ", mirrored"))
