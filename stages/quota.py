@@ -39,8 +39,10 @@ class Quota:
             self._expected[class_name] -= 1
             if sha256 and sha256 not in self.known:
                 row = {"class": class_name, "sha256": sha256, "number": number}
-                self._there[class_name] += scratch.insert(self._first, "first", row)
-                self._first.execute(EARLIER, row)
+                if scratch.insert(self._first, "first", row):
+                    self._there[class_name] += 1
+                else:
+                    self._first.execute(EARLIER, row)
             self._changed.notify_all()
 
     def full(self, class_name: str, before: float = float("inf")) -> bool:

@@ -24,6 +24,7 @@ KNOWN = ("page_url", "title", "author", "licence", "licence_url")
 PAGE = 100  # lines
 LINES = f"""CREATE TABLE lines (query, image_url, {", ".join(KNOWN)});
     CREATE INDEX of_query ON lines (query)"""
+ADD = f"INSERT INTO lines VALUES (?, ?{', ?' * len(KNOWN)})"  # noqa: S608
 QUERIES = "SELECT query FROM lines GROUP BY query ORDER BY min(rowid)"
 RESULTS = f"SELECT image_url, {', '.join(KNOWN)} FROM lines WHERE query = ? ORDER BY rowid"  # noqa: S608
 
@@ -31,16 +32,18 @@ RESULTS = f"SELECT image_url, {', '.join(KNOWN)} FROM lines WHERE query = ? ORDE
 def searches(name: str, _: Class, settings: Scrape) -> list[web.Search]:
     """What the list says of a class, as if it had been searched for."""
     table = scratch.database(LINES)
-    for line in lines(Path(settings.urls), "url", name):
-        # What is no address of the web is left for the downloader to refuse.
-        known = {column: line.get(column, "") for column in ("query", *KNOWN)}
-        scratch.insert(table, "lines", known | {"image_url": line["url"].strip()})
+    table.executemany(ADD, map(values, lines(Path(settings.urls), "url", name)))
     queries = [row["query"] for row in table.execute(QUERIES)]
     if not queries:
         raise StudyError(
             f"{settings.urls} has no line of class {name}: scrape.urls needs some of each"
         )
     return [web.Search(query, partial(pages, table, query), asks=False) for query in queries]
+
+
+def values(line: dict[str, str]) -> list[str]:
+    """A line's row; what is no address of the web is left for the downloader to refuse."""
+    return [line.get("query", ""), line["url"].strip(), *(line.get(name, "") for name in KNOWN)]
 
 
 def pages(table: Connection, query: str, _: web.Get) -> Iterator[list[Result]]:
