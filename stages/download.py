@@ -8,14 +8,10 @@ on which answer came first.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
-import sys
 import threading
-from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from stages import fetch
@@ -53,19 +49,10 @@ class Candidate:
     reason: str = ""
 
 
-class Outcome(NamedTuple):
-    """What came of a candidate. There is one for each until the end, so it is small."""
-
-    candidate: Candidate
-    sha256: str
-    format: str
-    reason: str
-
-
 def pictures(
     source: str,
     feeder: type[Feeder],
-    parser: type[Parser],
+    parser: type[crawl.Parser],
     classes: Mapping[str, Class],
     settings: Scrape,
     known: Collection[str],
@@ -83,37 +70,26 @@ def pictures(
             parser,
             Downloader,
             downloader_threads=settings.download.connections,
-            storage=crawl.Memory(),
             extra_feeder_args={"quota": quota},
             extra_downloader_args={"fetcher": fetcher, "quota": quota, "sides": sides},
         )
-        for part in (crawler.feeder, crawler.parser):
-            part.out_queue.cache_capacity = 1  # else it keeps every task it has seen
-        outcomes = deque(crawler.crawl(classes=classes, settings=settings, **kwargs))
-        crawler.storage.kept.clear()
-        yield from _in_order(source, outcomes, quota, fetcher.store)
+        outcomes = crawler.crawl(classes=classes, settings=settings, **kwargs)
+        yield from _wanted(source, outcomes, quota, fetcher.store)
 
 
-def _in_order(
-    source: str, outcomes: deque[Outcome], quota: Quota, store: Store
+def _wanted(
+    source: str, outcomes: Iterable[tuple[Candidate, Entry]], quota: Quota, store: Store
 ) -> Iterator[Picture | Missed]:
     """Each class's outcomes up to the last different picture that is wanted."""
-    seen: dict[str, Counter] = defaultdict(Counter)
-    left = dict(quota.wanted)
-    while outcomes:
-        candidate, sha256, kind, reason = outcomes.popleft()
-        different = seen[candidate.class_name]
-        if not left[candidate.class_name]:
+    for number, (candidate, entry) in enumerate(outcomes):
+        if quota.full(candidate.class_name, number):
             continue
         facts = {"source": source, **_facts(candidate)}
-        if reason:
-            yield Missed(**facts, reason=reason)
-            continue
-        different[sha256] += 1
-        left[candidate.class_name] -= different[sha256] == 1 and sha256 not in quota.known
-        again = f"-{different[sha256]}" if different[sha256] > 1 else ""
-        name = f"{source}_{sha256[:16]}{again}{SUFFIXES[kind]}"
-        yield Picture(**facts, name=name, data=store.path(sha256))
+        if entry.reason:
+            yield Missed(**facts, reason=entry.reason)
+        else:
+            name = f"{source}_{entry.sha256[:16]}{SUFFIXES[entry.format]}"
+            yield Picture(**facts, name=name, data=store.path(entry.sha256))
 
 
 def _facts(candidate: Candidate) -> dict[str, str]:
@@ -133,16 +109,6 @@ class Feeder(crawl.Feeder):
         self.quota = quota
 
 
-class Parser(crawl.Parser):
-    """Subclasses offer `parse(page)`, which yields a Candidate for each picture of a page."""
-
-    def work(self, **kwargs: object) -> None:
-        numbers = itertools.count()  # one thread parses: the order is that of the pages
-        for page in self.tasks():
-            for candidate in self.parse(page, **kwargs):
-                self.output((next(numbers), candidate))
-
-
 class Downloader(crawl.Downloader):
     def __init__(
         self, *args: object, fetcher: Fetcher, quota: Quota, sides: Mapping[str, int]
@@ -150,15 +116,12 @@ class Downloader(crawl.Downloader):
         super().__init__(*args)
         self.fetcher, self.quota, self.sides = fetcher, quota, sides
 
-    def download(self, task: tuple[int, Candidate]) -> None:
-        number, candidate = task
+    def download(self, number: int, candidate: Candidate) -> tuple[Candidate, Entry]:
         name, entry = candidate.class_name, Entry(candidate.image_url, reason=candidate.reason)
-        if not self.quota.full(name, number):
-            if not candidate.reason:
-                entry = self.fetcher.fetch(candidate.image_url, self.sides[name])
-            kind = sys.intern(entry.format)
-            self.storage.write(number, Outcome(candidate, entry.sha256, kind, entry.reason))
+        if not candidate.reason and not self.quota.full(name, number):
+            entry = self.fetcher.fetch(candidate.image_url, self.sides[name])
         self.quota.settle(name, entry.sha256, number)
+        return candidate, entry
 
 
 class Fetcher:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping
+
+from stages import scratch
+
+EARLIER = """UPDATE first SET number = :number
+    WHERE class = :class AND sha256 = :sha256 AND number > :number"""
+BEFORE = "SELECT count(*) AS n FROM first WHERE class = ? AND number < ?"
 
 
 class Quota:
@@ -15,7 +21,10 @@ class Quota:
 
     def __init__(self, wanted: Mapping[str, int], known: Collection[str] = ()) -> None:
         self.wanted, self.known = wanted, frozenset(known)
-        self._first: dict[str, dict[str, int]] = defaultdict(dict)
+        self._there: Counter = Counter()
+        self._first = scratch.database(
+            "CREATE TABLE first (class, sha256, number, PRIMARY KEY (class, sha256)) WITHOUT ROWID"
+        )
         self._expected: Counter = Counter()
         self._changed = threading.Condition()
 
@@ -29,23 +38,25 @@ class Quota:
         with self._changed:
             self._expected[class_name] -= 1
             if sha256 and sha256 not in self.known:
-                first = self._first[class_name]
-                first[sha256] = min(number, first.get(sha256, number))
+                row = {"class": class_name, "sha256": sha256, "number": number}
+                if scratch.insert(self._first, "first", row):
+                    self._there[class_name] += 1
+                else:
+                    self._first.execute(EARLIER, row)
             self._changed.notify_all()
 
     def full(self, class_name: str, before: float = float("inf")) -> bool:
         """Whether a class has all it needs, from candidates before that number."""
         wanted = self.wanted[class_name]
         with self._changed:
-            first = self._first[class_name]
-            if len(first) < wanted:
+            if self._there[class_name] < wanted:
                 return False
-            return sum(number < before for number in first.values()) >= wanted
+            return self._first.execute(BEFORE, (class_name, before)).fetchone()["n"] >= wanted
 
     def room(self, class_name: str) -> int:
         """How many more candidates a class needs if all that are on their way are good."""
         with self._changed:
-            there = len(self._first[class_name]) + self._expected[class_name]
+            there = self._there[class_name] + self._expected[class_name]
             return max(0, self.wanted[class_name] - there)
 
     def wait(self, seconds: float) -> None:

@@ -8,20 +8,20 @@ import re
 import shutil
 import sys
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from sqlite3 import Connection
 from urllib.parse import quote
 
 from PIL import Image
 
-from stages import shards
+from stages import scratch, shards
 from stages.errors import StudyError, run
 from stages.params import Class, Scrape, load
 from stages.selection import choose, count, settled, still_short
 from stages.shortage import require_enough
 from stages.sources import Missed, Picture, Trouble, lookup
-from stages.tables import write_json, write_table, write_text
+from stages.tables import write_json, write_pieces, write_table
 
 RAW = Path("data/raw")
 COUNTED = ("class", "asked", "found", "fetched", "kept", "rejected", "reasons")
@@ -30,6 +30,15 @@ COLUMNS = [
     *("licence", "licence_url", "sha256", "bytes", "width", "height", "format"),
 ]
 MISSED = ["class", "query", "source", "image_url", "page_url", "reason"]
+FOUND = f"""
+    CREATE TABLE pictures ({", ".join(COLUMNS)}, reason);
+    CREATE TABLE missed ({", ".join(MISSED)})"""
+MANIFEST = f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE reason = '' ORDER BY file"  # noqa: S608
+NAMED = """SELECT title, author, page_url, licence, licence_url, count(*) AS pictures
+    FROM pictures WHERE reason = '' GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"""
+NOT_HAD = "SELECT * FROM missed WHERE class = ? ORDER BY rowid"
+NOT_TAKEN = f"""SELECT {", ".join(MISSED)} FROM pictures
+    WHERE class = ? AND reason <> '' ORDER BY rowid"""  # noqa: S608
 UNREADABLE = Path(".unreadable")  # neither DVC's nor Git's: pages that someone may report
 
 
@@ -39,15 +48,16 @@ def main() -> None:
     refuse_own_output(params.scrape)
     empty(RAW)
 
-    found, missed, troubles = gather(classes, params.scrape)
-    kept, others = choose(found, classes)
-    counts = count(classes, kept, others, missed)
-    remove(found, kept)
+    found = scratch.database(FOUND)
+    troubles = gather(classes, params.scrape, found)
+    choose(found, classes)
+    counts = count(found, classes)
+    remove_others(found)
     shards.pack(RAW)
 
-    write_table(RAW / "manifest.csv", COLUMNS, sorted(kept, key=lambda row: row["file"]))
-    write_text(RAW / "ATTRIBUTION.md", attribution(kept))
-    write_table("data/missed.csv", MISSED, listed(list(classes), missed, others, troubles))
+    write_table(RAW / "manifest.csv", COLUMNS, found.execute(MANIFEST))
+    write_pieces(RAW / "ATTRIBUTION.md", attribution(found.execute(NAMED)))
+    write_table("data/missed.csv", MISSED, listed(classes, found, troubles))
     write_json("reports/scrape.json", counts["total"])
     write_table("reports/scrape.csv", COUNTED, per_class_rows(counts))
     require_enough(counts, troubles, params.scrape.allow_incomplete)
@@ -69,25 +79,25 @@ def empty(folder: Path) -> None:
 
 
 def gather(
-    classes: Mapping[str, Class], settings: Scrape
-) -> tuple[list[dict], list[dict], list[tuple[Trouble, str]]]:
-    """Ask source after source for what is missing; what is found is saved.
+    classes: Mapping[str, Class], settings: Scrape, found: Connection
+) -> list[tuple[Trouble, str]]:
+    """Ask source after source for what is missing; pictures are saved.
 
-    Rows of what is there, rows of what could not be had, and searches that went wrong, each with
-    the file that keeps its page.
+    Rows of what is there, and of what could not be had, go to `found`. Searches that went wrong
+    are returned, each with the file that keeps its page.
     """
-    found, missed, troubles = [], [], []
+    troubles = []
     for source in settings.all_sources:
         short = still_short(found, classes)
-        known = {row["sha256"] for row in found}
+        known = {row["sha256"] for row in found.execute("SELECT sha256 FROM pictures")}
         for item in lookup(source).pictures(short, settings, known) if short else ():
             if isinstance(item, Picture):
-                found.append(save(item))
+                scratch.insert(found, "pictures", save(item))
             elif isinstance(item, Missed):
-                missed.append(row_of(item))
+                scratch.insert(found, "missed", row_of(item))
             else:
                 troubles.append((item, keep_page(item)))
-    return found, missed, troubles
+    return troubles
 
 
 def row_of(item: Missed | Trouble) -> dict:
@@ -111,18 +121,13 @@ def keep_page(trouble: Trouble) -> str:
 
 
 def listed(
-    classes: list[str],
-    missed: Iterable[dict],
-    others: Iterable[tuple[dict, str]],
-    troubles: Iterable[tuple[Trouble, str]],
-) -> list[dict]:
-    """All that was found and is not in the manifest, and searches without results, by class."""
-    rows = [
-        *(row_of(trouble) for trouble, _ in troubles),
-        *missed,
-        *({name: (row | {"reason": why})[name] for name in MISSED} for row, why in others),
-    ]
-    return sorted(rows, key=lambda row: classes.index(row["class"]))
+    classes: Iterable[str], found: Connection, troubles: Sequence[tuple[Trouble, str]]
+) -> Iterator[dict]:
+    """By class: searches without results, and all that was found and is not in the manifest."""
+    for name in classes:
+        yield from (row_of(trouble) for trouble, _ in troubles if trouble.class_name == name)
+        yield from found.execute(NOT_HAD, (name,))
+        yield from found.execute(NOT_TAKEN, (name,))
 
 
 def save(picture: Picture) -> dict:
@@ -182,26 +187,18 @@ def per_class_rows(counts: dict) -> list[dict]:
     ]
 
 
-def remove(found: Iterable[dict], kept: Iterable[dict]) -> None:
-    for file in {row["file"] for row in found} - {row["file"] for row in kept}:
-        (RAW / file).unlink()
+def remove_others(found: Connection) -> None:
+    for row in found.execute("SELECT file FROM pictures WHERE reason <> ''"):
+        (RAW / row["file"]).unlink()
 
 
-def attribution(rows: Iterable[dict]) -> str:
-    """Whom to name when the pictures are passed on, which CC-BY and CC-BY-SA ask for."""
-    fields = ("title", "author", "page_url", "licence", "licence_url")
-    sets = Counter(tuple(row[field] for field in fields) for row in rows)
-    lines = [
-        "# Attribution",
-        "",
-        "| title | author | licence | pictures |",
-        "| --- | --- | --- | --- |",
-    ]
-    for (title, author, page, licence, licence_url), number in sorted(sets.items()):
-        lines.append(
-            f"| {_cell(title)} | {_link(author, page)} | {_link(licence, licence_url)} | {number} |"
-        )
-    return "\n".join([*lines, ""])
+def attribution(rows: Iterable[Mapping]) -> Iterator[str]:
+    """Whom to name when the pictures are passed on, which CC-BY and CC-BY-SA ask for, by line."""
+    yield "# Attribution\n\n| title | author | licence | pictures |\n| --- | --- | --- | --- |\n"
+    for row in rows:
+        author = _link(row["author"], row["page_url"])
+        licence = _link(row["licence"], row["licence_url"])
+        yield f"| {_cell(row['title'])} | {author} | {licence} | {row['pictures']} |\n"
 
 
 def _link(text: str, url: str) -> str:

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from sqlite3 import Connection
 
 from stages.params import Class, Scrape
+
+TAKEN = "SELECT class, count(*) AS n FROM pictures WHERE reason = '' GROUP BY class"
+TALLY = """SELECT class, reason, 1 AS fetched, count(*) AS n FROM pictures GROUP BY class, reason
+    UNION ALL SELECT class, reason, 0, count(*) FROM missed GROUP BY class, reason"""
+REFUSE = """UPDATE pictures SET reason = 'in_two_classes' WHERE sha256 IN
+    (SELECT sha256 FROM pictures GROUP BY sha256 HAVING count(DISTINCT class) > 1)"""
+TAKE = """UPDATE pictures SET reason = '' WHERE rowid IN
+    (SELECT min(rowid) FROM pictures WHERE class = ? AND reason = 'surplus'
+    GROUP BY sha256 ORDER BY 1 LIMIT ?)"""
+REPEATED = """UPDATE pictures SET reason = 'repeated' WHERE reason = 'surplus' AND sha256 IN
+    (SELECT sha256 FROM pictures WHERE reason = '')"""
 
 
 def settled(classes: dict[str, Class], scrape: Scrape) -> dict[str, Class]:
@@ -25,37 +37,23 @@ def settled(classes: dict[str, Class], scrape: Scrape) -> dict[str, Class]:
     return found
 
 
-def choose(
-    rows: Sequence[dict], classes: Mapping[str, Class]
-) -> tuple[list[dict], list[tuple[dict, str]]]:
-    """The first `per_class` different pictures of each class, none that is in two classes.
+def choose(found: Connection, classes: Mapping[str, Class]) -> None:
+    """Take the first `per_class` different pictures of each class, none that is in two classes.
 
-    What is in two classes is wrong in one of them, and no one knows in which. The others come
-    with the reason against them.
+    What is in two classes is wrong in one of them, and no one knows in which. The others get the
+    reason against them, those that are taken an empty one.
     """
-    homes: dict[str, set[str]] = {}
-    for row in rows:
-        homes.setdefault(row["sha256"], set()).add(row["class"])
-    kept, others, seen = [], [], set()
+    found.execute("UPDATE pictures SET reason = 'surplus'")
+    found.execute(REFUSE)
     for name, wanted in classes.items():
-        left = wanted.per_class
-        for row in (row for row in rows if row["class"] == name):
-            if len(homes[row["sha256"]]) > 1:
-                others.append((row, "in_two_classes"))
-            elif row["sha256"] in seen:
-                others.append((row, "repeated"))
-            elif not left:
-                others.append((row, "surplus"))
-            else:
-                seen.add(row["sha256"])
-                kept.append(row)
-                left -= 1
-    return kept, others
+        found.execute(TAKE, (name, wanted.per_class))
+    found.execute(REPEATED)
 
 
-def still_short(rows: Sequence[dict], classes: Mapping[str, Class]) -> dict[str, Class]:
+def still_short(found: Connection, classes: Mapping[str, Class]) -> dict[str, Class]:
     """The classes that have too few pictures, each asking for those that are missing."""
-    there = Counter(row["class"] for row in choose(rows, classes)[0])
+    choose(found, classes)
+    there = Counter({row["class"]: row["n"] for row in found.execute(TAKEN)})
     return {
         name: wanted.model_copy(update={"per_class": wanted.per_class - there[name]})
         for name, wanted in classes.items()
@@ -63,23 +61,15 @@ def still_short(rows: Sequence[dict], classes: Mapping[str, Class]) -> dict[str,
     }
 
 
-def count(
-    classes: Mapping[str, Class],
-    kept: Iterable[dict],
-    others: Iterable[tuple[dict, str]],
-    missed: Iterable[dict],
-) -> dict[str, dict]:
+def count(found: Connection, classes: Mapping[str, Class]) -> dict[str, dict]:
     """Per class and in all: asked, found, fetched, kept, and rejected by reason."""
     counts = {name: Counter({"asked": wanted.per_class}) for name, wanted in classes.items()}
     reasons: dict[str, Counter] = {name: Counter() for name in classes}
-    for row in kept:
-        counts[row["class"]].update(("found", "fetched", "kept"))
-    for row, reason in others:
-        counts[row["class"]].update(("found", "fetched"))
-        reasons[row["class"]][reason] += 1
-    for row in missed:
-        counts[row["class"]]["found"] += 1
-        reasons[row["class"]][row["reason"]] += 1
+    for row in found.execute(TALLY):
+        ends = ("found", "fetched", "kept")[: 1 + row["fetched"] + (row["reason"] == "")]
+        counts[row["class"]].update(dict.fromkeys(ends, row["n"]))
+        if row["reason"]:
+            reasons[row["class"]][row["reason"]] += row["n"]
     total = sum(counts.values(), Counter()), sum(reasons.values(), Counter())
     each = {name: _shown(counts[name], reasons[name]) for name in classes}
     return {"total": _shown(*total), "classes": each}

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import groupby
 from pathlib import Path
 
 LOOSE = 10_000
@@ -21,14 +20,14 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # of every entry: the same pictures give the same
 
 def pack(folder: Path) -> None:
     """Put the pictures of the class folders into shards if they are more than LOOSE."""
-    files = sorted(path for path in folder.glob("*/*") if path.is_file())
-    if len(files) <= LOOSE:
+    homes = sorted(path for path in folder.glob("*") if path.is_dir())
+    if sum(1 for home in homes for _ in _names(home)) <= LOOSE:
         return
-    for home, group in groupby(files, key=lambda path: path.parent):
-        left = list(group)
-        for number, start in enumerate(range(0, len(left), PER_SHARD)):
+    for home in homes:
+        names = sorted(_names(home))
+        for number, start in enumerate(range(0, len(names), PER_SHARD)):
             shard = folder / f"{home.name}.{number:03}.zip"  # a class's name has no dot
-            _pack(shard, left[start : start + PER_SHARD])
+            _pack(shard, [home / name for name in names[start : start + PER_SHARD]])
         if not any(home.iterdir()):
             home.rmdir()
 
@@ -43,6 +42,12 @@ def read(folder: Path, file: str) -> bytes:
     """The bytes of a picture. Raises OSError, as a file would."""
     shard = _index(folder).get(file)
     return _opened(shard).read(file) if shard else (folder / file).read_bytes()
+
+
+def _names(home: Path) -> Iterator[str]:
+    """The files of a folder, one after another: `Path.iterdir` would hold them all."""
+    with os.scandir(home) as entries:
+        yield from (entry.name for entry in entries if entry.is_file())
 
 
 def _pack(shard: Path, files: Sequence[Path]) -> None:

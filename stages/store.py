@@ -17,10 +17,14 @@ import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from stages import scratch
+
 PART_AGE = 24 * 3600  # seconds after which what a killed run was writing is no one's
+FIND = "SELECT offset FROM places WHERE key = ?"
+PLACE = "REPLACE INTO places VALUES (?, ?)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What came of a URL: a picture (`sha256`) or none (`reason`), and under which rules."""
 
@@ -43,8 +47,9 @@ class Store:
         self._parts = folder / "parts"
         self._parts.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        # Offsets, not entries: of a hundred thousand URLs the whole would be heavy.
-        self._places: dict[bytes, int] = {}
+        self._places = scratch.database(
+            "CREATE TABLE places (key PRIMARY KEY, offset) WITHOUT ROWID"
+        )
         self._journal = (folder / "journal.jsonl").open("a+b", buffering=0)
         self._clean()
         self._index()
@@ -56,6 +61,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
+        self._places.close()
         self._journal.close()
 
     def path(self, sha256: str) -> Path:
@@ -64,8 +70,8 @@ class Store:
     def find(self, url: str) -> Entry | None:
         """What is known of a URL; None where nothing is, or its picture is gone or damaged."""
         with self._lock:
-            place = self._places.get(_key(url))
-            line = b"" if place is None else self._line(place)
+            place = self._places.execute(FIND, (_key(url),)).fetchone()
+            line = self._line(place["offset"]) if place else b""
         entry = _entry(line)
         if entry is None or entry.url != url:
             return None
@@ -87,7 +93,7 @@ class Store:
         line = json.dumps(facts).encode() + b"\n"
         with self._lock:
             self._journal.write(line)
-            self._places[_key(entry.url)] = self._journal.tell() - len(line)
+            self._places.execute(PLACE, (_key(entry.url), self._journal.tell() - len(line)))
         return entry
 
     def _line(self, place: int) -> bytes:
@@ -113,7 +119,7 @@ class Store:
         with os.fdopen(os.dup(self._journal.fileno()), "rb") as file:
             for line in file:
                 if entry := _entry(line):
-                    self._places[_key(entry.url)] = place
+                    self._places.execute(PLACE, (_key(entry.url), place))
                 place += len(line)
         if not line.endswith(b"\n"):  # a killed run's last: the next one begins on its own
             self._journal.write(b"\n")

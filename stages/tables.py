@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stages.errors import StudyError
@@ -14,11 +14,20 @@ Row = Mapping[str, object]
 
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text in one step: a reader sees the old file or the new one, never a part."""
+    write_pieces(path, [text])
+
+
+def write_pieces(path: str | Path, pieces: Iterable[str]) -> None:
+    """Write a text, as `write_text` does, of which only one piece is in memory at a time."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.part")
-    draft.write_text(text, encoding="utf-8", newline="")
-    os.replace(draft, path)
+    try:
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(pieces)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -26,12 +35,7 @@ def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Row]) -
 
     Raises ValueError where a row has a column that is not named, or lacks one.
     """
-    lines = [_line(columns)]
-    for row in rows:
-        if wrong := set(columns) ^ set(row):
-            raise ValueError(f"{path}: a row lacks, or has besides, {sorted(wrong)}")
-        lines.append(_line(row[column] for column in columns))
-    write_text(path, "".join(lines))
+    write_pieces(path, _lines(path, columns, rows))
 
 
 def read_table(path: str | Path) -> list[dict[str, str]]:
@@ -54,6 +58,14 @@ def read_json(path: str | Path) -> dict:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StudyError(f"{path} is missing: `dvc repro` makes it") from None
+
+
+def _lines(path: str | Path, columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
+    yield _line(columns)
+    for row in rows:
+        if wrong := set(columns) ^ set(row):
+            raise ValueError(f"{path}: a row lacks, or has besides, {sorted(wrong)}")
+        yield _line(row[column] for column in columns)
 
 
 def _line(values: Iterable[object]) -> str:

@@ -331,19 +331,32 @@ class Tens(crawl.Parser):
 
 
 class Names(crawl.Downloader):
-    def download(self, task):
+    def download(self, number, task):
         time.sleep(0.001 * ((task["place"] * 7 + task["page"]) % 5))  # they end in any order
-        self.storage.write((task["page"], task["place"]), f"{task['page']}-{task['place']}")
+        return f"{task['page']}-{task['place']}"
 
 
 def crawled(feeder=Numbers, parser=Tens, downloader=Names, pages=20):
-    storage = crawl.Memory()
-    crawler = crawl.Crawler(feeder, parser, downloader, downloader_threads=4, storage=storage)
-    return crawler.crawl(pages=pages)
+    crawler = crawl.Crawler(feeder, parser, downloader, downloader_threads=4)
+    return list(crawler.crawl(pages=pages))
 
 
 def test_results_come_in_order_and_none_is_lost():
     assert crawled() == [f"{page}-{place}" for page in range(20) for place in range(10)]
+
+
+def test_results_are_given_while_the_crawl_goes_on():
+    parsed = []
+
+    class Noted(Tens):
+        def parse(self, page):
+            parsed.append(page)
+            yield from super().parse(page)
+
+    results = crawl.Crawler(Numbers, Noted, Names, downloader_threads=4).crawl(pages=200)
+    next(results)
+    assert len(parsed) < 20
+    assert len(list(results)) == 1999
 
 
 def test_a_crawl_has_no_tail():
@@ -365,7 +378,7 @@ class FailingParser(Tens):
 
 
 class FailingDownloader(Names):
-    def download(self, task):
+    def download(self, number, task):
         raise RuntimeError("no page")
 
 

@@ -192,21 +192,29 @@ def test_what_is_no_picture_is_kept_for_the_next_stage_to_reject(project):
     assert (row["width"], row["height"], row["format"]) == ("", "", "")
 
 
-def test_the_attribution_counts_pictures_by_set_and_licence():
-    fields = {"title": "A | B", "author": "Ann", "page_url": "https://example.org/a"}
-    fields |= {"licence": "CC-BY-4.0", "licence_url": "https://example.org/by"}
-    empty = dict.fromkeys(fields, "")
-    lines = scrape.attribution([fields, empty, fields]).splitlines()
+def test_the_attribution_counts_pictures_by_set_and_licence(project):
+    known = "A | B,Ann,https://example.org/a,CC-BY-4.0,https://example.org/by"
+    list_ = ["class,file,title,author,page_url,licence,licence_url"]
+    for name, colour, facts in (("a", "red", known), ("b", "blue", ",,,,"), ("c", "tan", known)):
+        draw(f"album/{name}.png", colour)
+        list_.append(f"Cat,{name}.png,{facts}")
+    draw("album/dog.png", "brown")
+    Path("album/list.csv").write_text("\n".join([*list_, "Dog,dog.png,Z,,,,", ""]))
+    set_scrape(folder="album/list.csv")
+    scrape.main()
+    lines = Path("data/raw/ATTRIBUTION.md").read_text().splitlines()
     assert lines[4:] == [
         "|  | unknown | unknown | 1 |",
         "| A \\| B | [Ann](<https://example.org/a>) | [CC-BY-4.0](<https://example.org/by>) | 2 |",
+        "| Z | unknown | unknown | 1 |",
     ]
 
 
 def test_no_address_breaks_out_of_the_attribution():
     fields = dict.fromkeys(("title", "author", "licence", "licence_url"), "")
     page = "https://example.org/a|b>) <c"
-    line = scrape.attribution([fields | {"page_url": page, "author": "Ann"}]).splitlines()[4]
+    row = fields | {"page_url": page, "author": "Ann", "pictures": 1}
+    line = "".join(scrape.attribution([row])).splitlines()[4]
     assert line == "|  | [Ann](<https://example.org/a%7Cb%3E)%20%3Cc>) | unknown | 1 |"
 
 

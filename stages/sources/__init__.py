@@ -40,8 +40,8 @@ class Picture(Found):
     """One picture as its source gave it.
 
     `data` holds the original bytes, or is the file that does: a source of many large pictures
-    keeps none of them in memory. `name` is a file name with suffix, unique in its class and
-    source, made of letters, digits, dot, dash and underscore.
+    keeps none of them in memory. `name` is a file name with suffix, made of letters, digits, dot,
+    dash and underscore; the stage numbers what has the name of another picture.
     """
 
     name: str

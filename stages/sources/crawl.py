@@ -1,42 +1,24 @@
 """icrawler's crawler, repaired: what every source with pages to read is built on.
 
 icrawler 0.6.10 tells the end of the work by idle time (5 s lost per crawl, or pictures, where a
-page is slow) and lets a thread that fails die unheard. Here each stage of the chain is told when
-the one before it is done, and the first error of a thread is raised by `crawl`.
+page is slow), lets a thread that fails die unheard and remembers every task. Here each stage of the
+chain is told when the one before it is done, the first error of a thread is raised by `crawl`, and
+what a task gave is handed on at once: little is held, however much there is.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from queue import Queue
+from threading import Thread
 
 import icrawler
-from icrawler.storage import BaseStorage
 from tqdm import tqdm
 
 
 class _End:
     """Put into a queue, once for each thread that reads it: nothing comes any more."""
-
-
-class Memory(BaseStorage):
-    """Keeps what the downloader gives it; threads end in any order, `ordered` undoes that."""
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple, object] = {}
-
-    def write(self, id: tuple, data: object) -> None:
-        self.kept[id] = data
-
-    def exists(self, id: tuple) -> bool:
-        return id in self.kept
-
-    def max_file_idx(self) -> int:
-        return len(self.kept)
-
-    def ordered(self) -> list:
-        return [self.kept[key] for key in sorted(self.kept)]
 
 
 class _Worker:
@@ -55,6 +37,9 @@ class _Worker:
             if self.signal.get("error") is None:
                 yield task
 
+    def output(self, task: object) -> None:
+        Queue.put(self.out_queue, task)  # icrawler's own keeps every task, to know it again
+
     def drain(self) -> None:
         for _ in self.tasks():
             pass
@@ -71,47 +56,72 @@ class Feeder(_Worker, icrawler.Feeder):
 
 
 class Parser(_Worker, icrawler.Parser):
-    """Subclasses offer `parse(page)`, which yields tasks for the downloader (dicts)."""
+    """Subclasses offer `parse(page)`, which yields tasks for the downloader (any value)."""
 
-    def work(self, **kwargs: object) -> None:
-        for page in self.tasks():
-            for task in self.parse(page, **kwargs):
-                self.output(task)
+    def work(self) -> None:
+        tasks = (task for page in self.tasks() for task in self.parse(page))
+        for numbered in enumerate(tasks):  # one thread parses: the order is that of the pages
+            self.output(numbered)
 
 
 class Downloader(_Worker, icrawler.Downloader):
-    """Subclasses offer `download(task)`, which writes to `self.storage` under a sortable key."""
+    """Subclasses offer `download(number, task)`, which returns what `crawl` is to give."""
 
-    progress: Callable[[], object]
+    def start(self) -> None:
+        icrawler.utils.ThreadPool.start(self)
 
-    def start(self, **kwargs: object) -> None:
-        icrawler.utils.ThreadPool.start(self, **kwargs)
-
-    def work(self, **kwargs: object) -> None:
-        for task in self.tasks():
-            self.download(task, **kwargs)
-            self.progress()
+    def work(self) -> None:
+        for number, task in self.tasks():
+            self.output((number, self.download(number, task)))
 
 
 class Crawler(icrawler.Crawler):
-    """`crawl` returns what the downloader wrote, in the order of the keys."""
+    """`crawl` gives what the downloader made of each task, in the order of the tasks."""
 
     def set_logger(self, log_level: int = logging.WARNING) -> None:
         """Leave the program's logging as it is: icrawler would set it up anew."""
         self.logger = logging.getLogger(__name__)
 
-    def crawl(self, **kwargs: object) -> list:
+    def set_storage(self, _: object) -> None:
+        """None: icrawler's would be a folder."""
+        self.storage = None
+
+    def crawl(self, **kwargs: object) -> Iterator[object]:
         self.signal.set(error=None)
-        with tqdm(desc="pictures", unit="", disable=None, delay=1, leave=False) as bar:
-            self.downloader.progress = bar.update
-            chain = [self.feeder, self.parser, self.downloader]
-            for part in chain:
-                part.start(**kwargs if part is self.feeder else {})
-            for part, after in zip(chain, [*chain[1:], None], strict=True):
-                for worker in part.workers:
-                    worker.join()
-                for _ in after.workers if after else ():
-                    Queue.put(after.in_queue, _End())
+        self.feeder.start(**kwargs)
+        self.parser.start()
+        self.downloader.start()
+        Thread(target=self._end_in_turn, daemon=True).start()
+        yield from _in_order(self._arrivals())
         if error := self.signal.get("error"):
             raise error
-        return self.storage.ordered()
+
+    def _end_in_turn(self) -> None:
+        """When all threads of a part are done, tell those that read what they made."""
+        readers = {
+            self.feeder: self.parser.thread_num,
+            self.parser: self.downloader.thread_num,
+            self.downloader: 1,
+        }
+        for part, number in readers.items():
+            for worker in part.workers:
+                worker.join()
+            for _ in range(number):
+                part.output(_End())
+
+    def _arrivals(self) -> Iterator[tuple[int, object]]:
+        with tqdm(desc="pictures", unit="", disable=None, delay=1, leave=False) as bar:
+            while not isinstance(arrival := self.downloader.out_queue.get(), _End):
+                bar.update()
+                yield arrival
+
+
+def _in_order(arrivals: Iterable[tuple[int, object]]) -> Iterator[object]:
+    """Values by their number, each as soon as those before it are there."""
+    early: dict[int, object] = {}
+    turn = 0
+    for number, value in arrivals:
+        early[number] = value
+        while turn in early:
+            yield early.pop(turn)
+            turn += 1

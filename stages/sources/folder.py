@@ -25,12 +25,9 @@ def pictures(
 ) -> Iterator[Picture]:
     """The image files of each class by name, or in their list's order, their bytes as they are."""
     root = Path(settings.folder)
-    listed = lines(root, "file") if root.is_file() else None
     for class_name, wanted in classes.items():
         taken: set[str] = set()
-        rows = (
-            _image_files(root, class_name) if listed is None else _listed(root, class_name, listed)
-        )
+        rows = (_listed if root.is_file() else _image_files)(root, class_name)
         for path, row in rows[: wanted.per_class + RESERVE]:
             yield Picture(
                 class_name=class_name,
@@ -66,11 +63,9 @@ def _image_files(root: Path, class_name: str) -> list[tuple[Path, dict[str, str]
     return [(path, {}) for path in files]
 
 
-def _listed(
-    root: Path, class_name: str, listed: Mapping[str, list[dict[str, str]]]
-) -> list[tuple[Path, dict[str, str]]]:
+def _listed(root: Path, class_name: str) -> list[tuple[Path, dict[str, str]]]:
     """The files that a list names, seen from its own folder, each once."""
-    rows = {row["file"].strip(): row for row in listed.get(class_name, [])}
+    rows = {row["file"].strip(): row for row in lines(root, "file", class_name)}
     if not rows:
         raise StudyError(f"{root} has no line of class {class_name}: it needs some of each")
     home = root.parent

@@ -63,13 +63,10 @@ def pictures(
             Results,
             Drawings,
             downloader_threads=8,  # they wait for the pool, which does the work
-            storage=crawl.Memory(),
-            extra_parser_args={"chosen": chosen},
-            extra_downloader_args={"chosen": chosen, "pool": pool, "size": settings.size},
+            extra_downloader_args={"pool": pool, "size": settings.size},
         )
-        drawn = crawler.crawl(names=list(classes))
-    for class_name, icon, data in drawn:
-        yield picture(class_name, icon, data, sets[icon.set_name])
+        for class_name, icon, data in crawler.crawl(chosen=chosen):
+            yield picture(class_name, icon, data, sets[icon.set_name])
 
 
 # ---- the search -------------------------------------------------------------------------------
@@ -186,45 +183,34 @@ def _own_order(icon: Icon) -> tuple:
 
 
 class Classes(crawl.Feeder):
-    def feed(self, names: list[str]) -> None:
-        for name in enumerate(names):
-            self.output(name)
+    def feed(self, chosen: dict[str, list[Icon]]) -> None:
+        for page in chosen.items():
+            self.output(page)
 
 
 class Results(crawl.Parser):
-    def __init__(self, *args: object, chosen: dict[str, list[Icon]], **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        self.chosen = chosen
-
-    def parse(self, page: tuple[int, str]) -> Iterator[dict]:
-        number, class_name = page
-        for place in range(len(self.chosen[class_name])):
-            yield {"class": class_name, "key": [number, place]}
+    def parse(self, page: tuple[str, list[Icon]]) -> Iterator[tuple[str, Icon]]:
+        class_name, icons = page
+        for icon in icons:
+            yield class_name, icon
 
 
 class Drawings(crawl.Downloader):
-    def __init__(
-        self,
-        *args: object,
-        chosen: dict[str, list[Icon]],
-        pool: Executor,
-        size: int,
-        **kwargs: object,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.chosen, self.pool, self.size = chosen, pool, size
+    def __init__(self, *args: object, pool: Executor, size: int) -> None:
+        super().__init__(*args)
+        self.pool, self.size = pool, size
 
-    def download(self, task: dict) -> None:
-        icon = self.chosen[task["class"]][task["key"][1]]
+    def download(self, _: int, task: tuple[str, Icon]) -> tuple[str, Icon, bytes]:
+        class_name, icon = task
         try:
             data = self.pool.submit(draw, icon.svg, self.size).result()
         except ValueError as error:
             name = f"{icon.set_name}:{icon.name}"
             raise StudyError(
                 f"icon {name} cannot be drawn ({error}): "
-                f'add "{name}" to classes.{task["class"]}.exclude'
+                f'add "{name}" to classes.{class_name}.exclude'
             ) from None
-        self.storage.write(tuple(task["key"]), (task["class"], icon, data))
+        return class_name, icon, data
 
 
 def picture(class_name: str, icon: Icon, data: bytes, about: dict) -> Picture:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 from stages.errors import StudyError
 
 
-def lines(path: Path, column: str) -> dict[str, list[dict[str, str]]]:
-    """The lines of each class; all have the columns `class` and `column`. Raises StudyError."""
-    found: dict[str, list[dict[str, str]]] = {}
+def lines(path: Path, column: str, class_name: str) -> Iterator[dict[str, str]]:
+    """The lines of a class, one after another; all have the columns `class` and `column`.
+
+    Raises StudyError where the file, also after the class's last line, is none of that form.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, restval="", strict=True)
@@ -21,7 +24,7 @@ def lines(path: Path, column: str) -> dict[str, list[dict[str, str]]]:
                 )
             for row in rows:
                 row.pop(None, None)  # what stands beyond the last column
-                found.setdefault(row["class"], []).append(row)
+                if row["class"] == class_name:
+                    yield row
     except (OSError, UnicodeError, csv.Error) as error:
         raise StudyError(f"{path} cannot be read as a CSV file ({error})") from None
-    return found

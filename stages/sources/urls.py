@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from sqlite3 import Connection
 
+from stages import scratch
 from stages.errors import StudyError
 from stages.params import Class, Scrape
 from stages.sources import web
@@ -20,30 +22,34 @@ from stages.sources.results import Result
 
 KNOWN = ("page_url", "title", "author", "licence", "licence_url")
 PAGE = 100  # lines
+LINES = f"""CREATE TABLE lines (query, image_url, {", ".join(KNOWN)});
+    CREATE INDEX of_query ON lines (query)"""
+ADD = f"INSERT INTO lines VALUES (?, ?{', ?' * len(KNOWN)})"  # noqa: S608
+QUERIES = "SELECT query FROM lines GROUP BY query ORDER BY min(rowid)"
+RESULTS = f"SELECT image_url, {', '.join(KNOWN)} FROM lines WHERE query = ? ORDER BY rowid"  # noqa: S608
 
 
 def searches(name: str, _: Class, settings: Scrape) -> list[web.Search]:
     """What the list says of a class, as if it had been searched for."""
-    rows = lines(Path(settings.urls), "url").get(name)
-    if not rows:
+    table = scratch.database(LINES)
+    table.executemany(ADD, map(values, lines(Path(settings.urls), "url", name)))
+    queries = [row["query"] for row in table.execute(QUERIES)]
+    if not queries:
         raise StudyError(
             f"{settings.urls} has no line of class {name}: scrape.urls needs some of each"
         )
-    queries = dict.fromkeys(row.get("query", "") for row in rows)
-    return [
-        web.Search(query, partial(pages, [r for r in rows if r.get("query", "") == query]), False)
-        for query in queries
-    ]
+    return [web.Search(query, partial(pages, table, query), asks=False) for query in queries]
 
 
-def pages(rows: list[dict[str, str]], _: web.Get) -> Iterator[list[Result]]:
-    for first in range(0, len(rows), PAGE):
-        yield [result(row) for row in rows[first : first + PAGE]]
+def values(line: dict[str, str]) -> list[str]:
+    """A line's row; what is no address of the web is left for the downloader to refuse."""
+    return [line.get("query", ""), line["url"].strip(), *(line.get(name, "") for name in KNOWN)]
 
 
-def result(row: dict[str, str]) -> Result:
-    """A line's picture; what is no address of the web is left for the downloader to refuse."""
-    return Result(row["url"].strip(), **{name: row.get(name, "") for name in KNOWN})
+def pages(table: Connection, query: str, _: web.Get) -> Iterator[list[Result]]:
+    rows = table.execute(RESULTS, (query,))
+    while page := rows.fetchmany(PAGE):
+        yield [Result(**row) for row in page]
 
 
 pictures = partial(web.pictures, "urls", searches)

@@ -14,12 +14,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from stages import download
+from stages import download, scratch
 from stages.client import Client, Refusal, Response
 from stages.download import Candidate
 from stages.errors import ParameterError
 from stages.params import Class, Filters, Scrape
-from stages.sources import Missed, Picture, Trouble
+from stages.sources import Missed, Picture, Trouble, crawl
 from stages.sources.results import Result, UnreadableError
 
 # For tests only: a server that stands for all engines, http://127.0.0.1:1234/<host>/<path>.
@@ -125,7 +125,7 @@ def pictures(
     yield from troubles
 
 
-@dataclass(frozen=True, eq=False)  # icrawler's queues compare what is in them
+@dataclass(frozen=True)
 class Page:
     class_name: str
     wanted: Class
@@ -173,19 +173,22 @@ class Engine:
     def __init__(self, source: str, get: Get, troubles: list[Trouble]) -> None:
         self.source, self.get, self.troubles = source, get, troubles
         self.failures, self.last = 0, ""
+        self._seen = scratch.database(
+            "CREATE TABLE seen (class, url, PRIMARY KEY (class, url)) WITHOUT ROWID"
+        )
 
     def walk(self, name: str, wanted: Class, searches: list[Search]) -> Iterator[Page]:
         """A class's pages, each with the results that are new, or all that the user has brought."""
-        seen: set[str] = set()
         for search in searches:
             if search.asks and self.failures >= GIVE_UP:
                 self._note(name, search, f"not asked any more after: {self.last}", b"")
                 continue
-            before = len(seen)
+            any_new = False
             try:
-                for results in self._until_nothing_new(search, seen):
-                    yield Page(name, wanted, search.query, results)
-                if len(seen) == before:
+                for results, new in self._until_nothing_new(name, search):
+                    any_new = any_new or bool(new)
+                    yield Page(name, wanted, search.query, new if search.asks else results)
+                if not any_new:
                     self._note(name, search, "nothing found that was new", b"")
                 if search.asks:
                     self.failures = 0
@@ -194,19 +197,27 @@ class Engine:
                 if search.asks:
                     self.failures, self.last = self.failures + 1, error.reason
 
-    def _until_nothing_new(self, search: Search, seen: set[str]) -> Iterator[list[Result]]:
+    def _until_nothing_new(
+        self, name: str, search: Search
+    ) -> Iterator[tuple[list[Result], list[Result]]]:
+        """Pages of results, each with those of them that the class had not."""
         for number, results in enumerate(search.pages(self.get)):
-            new = {r.image_url: r for r in results if r.image_url not in seen}
-            if search.asks and (not new or number == MAX_PAGES):
+            if search.asks and number == MAX_PAGES:
                 return
-            seen.update(new)
-            yield list(new.values()) if search.asks else results
+            each = {result.image_url: result for result in results}
+            new = [result for url, result in each.items() if self._is_new(name, url)]
+            if search.asks and not new:
+                return
+            yield results, new
+
+    def _is_new(self, name: str, url: str) -> bool:
+        return scratch.insert(self._seen, "seen", {"class": name, "url": url})
 
     def _note(self, name: str, search: Search, reason: str, page: bytes) -> None:
         self.troubles.append(Trouble(name, self.source, search.query, reason, page))
 
 
-class Results(download.Parser):
+class Results(crawl.Parser):
     def parse(self, page: Page) -> Iterator[Candidate]:
         for result in page.results:
             yield Candidate(
