@@ -166,7 +166,6 @@ class Training(Section):
     class_weights: Literal["none", "balanced"]
     batch_size: int = Field(ge=1, le=4096)
     epochs: int = Field(ge=1, le=10_000)
-    monitor: Literal["loss", "accuracy"]
     patience: int = Field(ge=1, le=10_000)
 
     @model_validator(mode="after")

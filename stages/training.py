@@ -36,7 +36,7 @@ def checkpoint(name: str, trainer: Trainer, batches: Batches, validation: Valida
 def train(
     trainer: Trainer, batches: Batches, validation: Validation, curve: Path, kept: Checkpoint
 ) -> dict[str, float]:
-    """Train until no epoch has validated better for `patience` epochs; keep the best one's weights.
+    """Train until validation loss has not fallen for `patience` epochs; keep the best epoch's.
 
     The learning curve goes to the folder `curve`. A training that was killed goes on after its
     last whole epoch, and ends in the same bytes. Returns the best epoch's number, counted from 1,
@@ -47,14 +47,12 @@ def train(
     lines = Curve(curve, settings.epochs, done)
     ahead = Ahead(batches.epochs(len(done) + 1))
     piles = iter(ahead)
-    epoch = best_epoch(done, settings.monitor)
     try:
-        while len(done) < settings.epochs and len(done) - epoch < settings.patience:
+        while len(done) < settings.epochs and len(done) - best_epoch(done) < settings.patience:
             figures = one_epoch(trainer, piles, batches) | trainer.validate(validation)
             require_finite(figures, len(done) + 1)
             done.append(figures)
-            epoch = best_epoch(done, settings.monitor)
-            if epoch == len(done):
+            if best_epoch(done) == len(done):
                 best = values(trainer.model.variables)
             lines.add(len(done), figures)
             keep(kept, trainer, done, best)
@@ -66,9 +64,9 @@ def train(
         lines.end()
     assign(trainer.model.variables, best)
     print(f"{ahead.share:.1%} of the time went by waiting for data", flush=True)
-    figures = done[epoch - 1]
+    figures = done[best_epoch(done) - 1]
     return {
-        "epoch": epoch,
+        "epoch": best_epoch(done),
         "validation_loss": figures["val_loss"],
         "validation_accuracy": figures["val_accuracy"],
     }
@@ -85,11 +83,10 @@ def one_epoch(trainer: Trainer, piles: Iterator[Pile], batches: Batches) -> Figu
     return {"loss": float(loss), "accuracy": float(accuracy)}
 
 
-def best_epoch(done: Sequence[Figures], monitor: str) -> int:
-    """The epoch, counted from 1, that validates best, of equals the last one; 0 where none is."""
-    sign = -1 if monitor == "loss" else 1
-    scores = [sign * figures[f"val_{monitor}"] for figures in done]
-    return max(range(1, len(done) + 1), key=lambda epoch: (scores[epoch - 1], epoch), default=0)
+def best_epoch(done: Sequence[Figures]) -> int:
+    """The epoch, counted from 1, with the lowest validation loss, the first of several; or 0."""
+    losses = [figures["val_loss"] for figures in done]
+    return 1 + losses.index(min(losses)) if losses else 0
 
 
 def require_finite(figures: Figures, epoch: int) -> None:

@@ -31,7 +31,6 @@ PLAIN = Training(
     class_weights="none",
     batch_size=4,
     epochs=6,
-    monitor="loss",
     patience=6,
 )
 EVERYTHING = PLAIN.model_copy(

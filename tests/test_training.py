@@ -48,16 +48,6 @@ def test_training_stops_when_validation_has_not_fallen_for_the_patience():
     assert [row.split("\t")[0] for row in table] == ["step", "1", "2", "3"]
 
 
-def test_the_epoch_that_validates_best_is_the_last_of_equals():
-    done = [
-        {"val_loss": loss, "val_accuracy": accuracy}
-        for loss, accuracy in ((0.5, 0.8), (0.3, 0.9), (0.4, 0.9), (0.6, 0.7))
-    ]
-    assert training.best_epoch(done, "loss") == 2
-    assert training.best_epoch(done, "accuracy") == 3
-    assert training.best_epoch([], "loss") == 0
-
-
 def test_training_learns():
     _, best = trained(PLAIN)
     assert best["validation_accuracy"] >= 0.9
