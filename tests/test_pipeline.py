@@ -39,6 +39,7 @@ def tiny(params: dict) -> None:
     params["augment"]["views"] = 2
     params["transfer"] |= {"epochs": 3}
     params["finetune"] |= {"epochs": 2, "learning_rate": 1e-3}
+    params["finetune"] |= {"layer_decay": 0.7, "average": True, "class_weights": "balanced"}
 
 
 def every_stage() -> set[str]:
