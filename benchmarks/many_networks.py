@@ -1,12 +1,13 @@
 """Ten networks in `models:` against two: memory, time, and whether the two are left alone.
 
-    python -m benchmarks.many_networks     # minutes, 3 GB of disk
+    python -m benchmarks.many_networks                                      # minutes, 3 GB of disk
+    python -m benchmarks.many_networks --first tiny_cnn --added tiny_vit    # to try it
 
 In a clone of this checkout, on drawn pictures (three classes of twenty) and with an epoch or two,
 `dvc repro` runs with the default pair, then once more with all published networks added. Weights
 that are not in packages are made up, in their publishers' formats, and come from a mirror. Memory
 is that of the largest process of the run, from start to end, and of which stage it was. Then the
-entries of the two networks in dvc.lock are compared byte for byte, and the stages that the second
+entries of the first networks in dvc.lock are compared byte for byte, and the stages that the second
 run started are looked through for theirs.
 
 Needs the tests' helpers; takes what is committed.
@@ -14,12 +15,14 @@ Needs the tests' helpers; takes what is committed.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +31,7 @@ import psutil
 from benchmarks.workplace import ROOT
 from stages import zoo
 
-PAIR = ("efficientnet_lite0", "dinov2_s14")
+FIRST = ("efficientnet_lite0", "dinov2_s14")
 ADDED = tuple(n for n in zoo.NAMES if isinstance(zoo.lookup(n).ENTRY.weights, zoo.Published))
 
 
@@ -41,21 +44,35 @@ class Repro(NamedTuple):
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--first", nargs="+", choices=zoo.NAMES, default=FIRST)
+    parser.add_argument("--added", nargs="+", choices=zoo.NAMES, default=ADDED)
+    parser.add_argument("--prepare", type=Path, help=argparse.SUPPRESS)
+    wanted = parser.parse_args()
+    if wanted.prepare:
+        prepare(wanted.prepare, wanted.added)
+    else:
+        compare(wanted.first, wanted.added)
+
+
+def compare(first: Sequence[str], added: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         clone, mirror = Path(name, "vitoon"), Path(name, "mirror")
         # In a process of its own: a small parent, so that no child's memory is counted from its.
-        run(ROOT, sys.executable, "-m", "benchmarks.many_networks", "prepare", name)
+        this = [sys.executable, "-m", "benchmarks.many_networks"]
+        run(ROOT, *this, "--prepare", name, "--added", *added)
         run(ROOT, "git", "clone", "--quiet", str(ROOT), str(clone))
         (clone / "dvc.lock").unlink(missing_ok=True)
-        lay_out(clone, mirror, [*PAIR])
-        two = repro(clone)
-        before = entries(clone)
-        lay_out(clone, mirror, [*PAIR, *ADDED])
-        ten = repro(clone)
-        print_report(two, ten, before, entries(clone))
+        lay_out(clone, mirror, [*first])
+        alone = repro(clone)
+        before = entries(clone, first)
+        lay_out(clone, mirror, [*first, *added])
+        together = repro(clone)
+        print_peaks({f"{len(first)}": alone, f"{len(added)} more": together})
+        print_changes(before, entries(clone, first), together.stages, first)
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, networks: Sequence[str]) -> None:
     """Drawn pictures, and a mirror with made-up weights."""
     from tests.reference import made_up
     from tests.test_parity import APPLICATIONS, application, write_as_keras_applications
@@ -64,7 +81,7 @@ def prepare(folder: Path) -> None:
     draw_pictures(folder / "pictures")
     mirror = folder / "mirror"
     mirror.mkdir()
-    for network in ADDED:
+    for network in set(networks) & set(ADDED):
         file = mirror / zoo.lookup(network).ENTRY.weights.file
         if network in APPLICATIONS:
             write_as_keras_applications(application(network, 224)[0], file)
@@ -119,31 +136,37 @@ def look(process: psutil.Process, peaks: dict[str, float]) -> None:
             peaks[stage] = max(peaks.get(stage, 0), int(found[1]) / 1024)
 
 
-def entries(clone: Path) -> dict[str, str]:
-    """What dvc.lock says of each stage of the two networks, as it is written there."""
+def entries(clone: Path, networks: Sequence[str]) -> dict[str, str]:
+    """What dvc.lock says of each stage of some networks, as it is written there."""
     text = (clone / "dvc.lock").read_text(encoding="utf-8")
     parts = re.split(r"^  (?=\S)", text, flags=re.MULTILINE)
-    return {part.split(":")[0]: part for part in parts if of_pair(part.split(":")[0])}
+    named = {part.split(":")[0]: part for part in parts}
+    return {stage: part for stage, part in named.items() if is_of(stage, networks)}
 
 
-def of_pair(stage: str) -> bool:
-    return any(model in stage for model in PAIR)
+def is_of(stage: str, networks: Sequence[str]) -> bool:
+    """`evaluate@dinov2_s14-transfer` is of dinov2_s14."""
+    return stage.partition("@")[2].partition("-")[0] in networks
 
 
-def print_report(two: Repro, ten: Repro, before: dict[str, str], after: dict[str, str]) -> None:
+def print_peaks(runs: dict[str, Repro]) -> None:
     print(f"{'networks':10}{'stages run':>12}{'seconds':>10}{'largest process':>18}")
-    for name, done in ((f"{len(PAIR)}", two), (f"+ {len(ADDED)}", ten)):
+    for name, done in runs.items():
         stage = max(done.peaks, key=done.peaks.get)
         print(f"{name:10}{len(done.stages):12}{done.seconds:10.0f}", end="")
         print(f"{done.peaks[stage]:15.0f} MB  {stage}")
     for process in ("dvc repro", "stages.report"):
-        print(f"{process}: {two.peaks[process]:.0f} MB, then {ten.peaks[process]:.0f} MB")
+        print(f"{process}:", *(f"{done.peaks[process]:.0f} MB" for done in runs.values()))
+
+
+def print_changes(
+    before: dict[str, str], after: dict[str, str], started: list[str], networks: Sequence[str]
+) -> None:
     changed = [stage for stage in before if after.get(stage) != before[stage]]
-    print(f"entries of the two in dvc.lock: {len(before)}, changed: {changed or 'none'}")
-    again = [stage for stage in ten.stages if of_pair(stage)]
-    print(f"stages of theirs run again: {again or 'none'}")
-    shared = [stage for stage in ten.stages if "@" not in stage]
-    print(f"stages of no network run again: {shared}")
+    again = [stage for stage in started if is_of(stage, networks)]
+    print(f"entries of the first in dvc.lock: {len(before)}, changed: {changed or 'none'}")
+    print(f"stages of theirs that ran again: {again or 'none'}")
+    print("stages of no network that ran again:", *(s for s in started if "@" not in s))
 
 
 def run(folder: Path, *command: str) -> None:
@@ -156,4 +179,4 @@ def environment() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    prepare(Path(sys.argv[2])) if sys.argv[1:2] == ["prepare"] else main()
+    main()
