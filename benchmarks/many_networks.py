@@ -4,8 +4,8 @@
     python -m benchmarks.many_networks --first tiny_cnn --added tiny_vit    # to try it
 
 In a clone of this checkout, on drawn pictures (three classes of twenty) and with an epoch or two,
-`dvc repro` runs with the default pair, then once more with all published networks added. Weights
-that are not in packages are made up, in their publishers' formats, and come from a mirror. Memory
+`dvc repro` runs with the default pair, then once more with eight networks added. Weights that are
+not in packages are made up, in their publishers' formats, and come from a mirror. Memory
 is that of the largest process of the run, from start to end, and of which stage it was. Then the
 entries of the first networks in dvc.lock are compared byte for byte, and the stages that the second
 run started are looked through for theirs.
@@ -32,7 +32,12 @@ from benchmarks.workplace import ROOT
 from stages import zoo
 
 FIRST = ("efficientnet_lite0", "dinov2_s14")
-ADDED = tuple(n for n in zoo.NAMES if isinstance(zoo.lookup(n).ENTRY.weights, zoo.Published))
+# Not convnext_tiny: its publisher tells the hash of its file, so a made-up one is refused.
+MADE_UP = (
+    *("mobilenet_v2", "vit_b32", "vit_b16", "mobilenet_v3_large", "efficientnet_v2_b0"),
+    *("mobilevit_s", "vit_r26_s32"),
+)
+ADDED = (*MADE_UP, "tiny_cnn")
 
 
 class Repro(NamedTuple):
@@ -81,7 +86,7 @@ def prepare(folder: Path, networks: Sequence[str]) -> None:
     draw_pictures(folder / "pictures")
     mirror = folder / "mirror"
     mirror.mkdir()
-    for network in set(networks) & set(ADDED):
+    for network in set(networks) & set(MADE_UP):
         file = mirror / zoo.lookup(network).ENTRY.weights.file
         if network in APPLICATIONS:
             write_as_keras_applications(application(network, 224)[0], file)
