@@ -1,6 +1,6 @@
 """What running the frozen backbone once buys: transfer learning here and the plain way.
 
-    python benchmarks/frozen_backbone.py [plain epochs, default 50]
+    python -m benchmarks.frozen_backbone [plain epochs, default 50]
 
 The plain way is the script one would write from a tutorial: augmentation layers and the frozen
 backbone in the model, both run over all training pictures in every epoch. Ours is the stages

@@ -1,0 +1,69 @@
+"""What benchmarks share: stages as processes, in a folder that only borrows the study's files."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+EPOCH = re.compile(r"epoch (\d+)/\d+\b")  # how a training stage begins an epoch's line
+
+
+class Timed(NamedTuple):
+    """A process: its seconds, Python's start included, and when it had finished each epoch."""
+
+    seconds: float
+    epochs: list[float]
+
+
+def study_params() -> dict:
+    return yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+
+
+@contextmanager
+def workplace(params: dict, borrowed: list[str]) -> Iterator[Path]:
+    """A folder with these parameters and links to some of the study's files, gone afterwards.
+
+    Raises SystemExit where the study lacks one of them.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        for file in borrowed:
+            if not (ROOT / file).exists():
+                raise SystemExit(f"{file} is missing: make repro makes it")
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).symlink_to((ROOT / file).resolve())
+        yield folder
+
+
+def stage(folder: Path, name: str, *words: str) -> Timed:
+    """Run a stage in a folder, with this checkout's code."""
+    return timed([sys.executable, "-m", f"stages.{name}", *words], folder)
+
+
+def timed(command: list[str], folder: Path) -> Timed:
+    """Run a command that prints a line for each epoch. Raises SystemExit where it fails."""
+    print("$", *command[1:], flush=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    started, epochs, said = time.perf_counter(), [], deque(maxlen=30)
+    with subprocess.Popen(command, cwd=folder, env=environment, **pipes) as process:
+        for line in process.stdout:
+            said.append(line)
+            if EPOCH.match(line):
+                epochs.append(time.perf_counter() - started)
+    if process.returncode:
+        raise SystemExit("".join(said) + f"ended with status {process.returncode}")
+    return Timed(time.perf_counter() - started, epochs)

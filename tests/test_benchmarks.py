@@ -1,0 +1,64 @@
+"""Benchmarks are run by hand, so what can break them unseen is looked at here."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import against_pytorch, many_networks, tutorial_script, workplace
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+OTHER = {"pytorch_finetune"}  # which runs in PyTorch's environment
+HELPERS = OTHER | {"__init__", "workplace", "plain_keras"}
+
+
+def test_every_benchmark_has_its_command_in_the_readme():
+    text = " ".join((FOLDER / "README.md").read_text(encoding="utf-8").split())
+    commands = {file.stem for file in FOLDER.glob("*.py")} - HELPERS
+    missing = {name for name in commands if f"python -m benchmarks.{name}" not in text}
+    assert not missing
+
+
+@pytest.mark.parametrize("name", sorted({file.stem for file in FOLDER.glob("*.py")} - OTHER))
+def test_what_a_benchmark_imports_is_there(name):
+    importlib.import_module(f"benchmarks.{name}")
+
+
+def test_a_stage_tells_when_each_of_its_epochs_ended(tmp_path):
+    script = "print('loading'); [print(f'epoch {n}/3  loss 0.1') for n in (1, 2, 3)]"
+    done = workplace.timed([sys.executable, "-c", script], tmp_path)
+    assert len(done.epochs) == 3
+    assert 0 < done.epochs[0] <= done.epochs[2] <= done.seconds
+
+
+def test_a_side_that_fails_ends_the_benchmark_with_what_it_said(tmp_path):
+    with pytest.raises(SystemExit, match="No such network"):
+        workplace.timed([sys.executable, "-c", "raise SystemExit('No such network')"], tmp_path)
+
+
+def test_missing_files_of_the_study_are_named():
+    with pytest.raises(SystemExit, match="models/none/pretrained is missing"):  # noqa: SIM117
+        with workplace.workplace({}, ["models/none/pretrained"]):
+            pass
+
+
+def test_the_first_epoch_counts_for_no_rate():
+    assert against_pytorch.rate(workplace.Timed(99, [50.0, 52.0, 54.0]), pictures=100) == 50
+
+
+def test_epochs_that_were_not_run_are_reckoned_as_the_mean_one():
+    run = tutorial_script.Run(seconds=30, epochs=3, epoch=5, accuracy=0.5)
+    assert tutorial_script.reckoned(run, 10).seconds == 65
+    assert tutorial_script.reckoned(run, 2).seconds == 25
+
+
+def test_entries_of_a_network_are_those_of_the_lock_as_written(tmp_path):
+    theirs = "features@dinov2_s14:\n    cmd: b\n    deps:\n    - path: data/rgb\n"
+    others = "  split:\n    cmd: a\n", "  weights@vit_b16:\n    cmd: c\n"
+    (tmp_path / "dvc.lock").write_text(f"stages:\n{others[0]}  {theirs}{others[1]}")
+    assert many_networks.entries(tmp_path, ["dinov2_s14"]) == {"features@dinov2_s14": theirs}
+
+
+def test_ten_networks_are_ten():
+    assert len({*many_networks.FIRST, *many_networks.ADDED}) == 10
