@@ -28,7 +28,7 @@ def figure(study: Study) -> Figure | None:
     return Figure(
         title="Differences with other seeds",
         caption="Difference in test accuracy, in points, of two runs with the same seed and so the "
-        f"same split; a dot a seed, as above. {_how_sure(len(repeats.seeds))}"
+        f"same split; a dot a seed, as above, thin line: none. {_how_sure(len(repeats.seeds))}"
         + (f" Of all pairs, {left_out} are in the table only." if left_out else ""),
         description=" ".join(d.sentence for d in shown[:3]),
         panels=[
