@@ -10,7 +10,15 @@ from types import SimpleNamespace
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from stages import sources, zoo
@@ -182,6 +190,12 @@ class Finetune(Training):
     average: bool
 
 
+class Evaluate(Section):
+    repeats: list[Annotated[int, Field(ge=0, le=2**32 - 1)]] = Field(
+        description="a list of seeds from 0 to 4294967295, like [1, 2], or []"
+    )
+
+
 class Study(Section):
     seed: int = Field(ge=0, le=2**32 - 1)
     classes: dict[Annotated[str, Field(pattern=r"^[\w-]+( [\w-]+)*$", max_length=60)], Class] = (
@@ -200,6 +214,7 @@ class Study(Section):
     augment: Augment
     transfer: Training
     finetune: Finetune
+    evaluate: Evaluate
 
     @field_validator("models")
     @classmethod
@@ -207,6 +222,14 @@ class Study(Section):
         if len(set(models)) < len(models):
             raise ValueError("|each network once")
         return models
+
+    @field_validator("evaluate")
+    @classmethod
+    def _each_seed_once(cls, evaluate: Evaluate, others: ValidationInfo) -> Evaluate:
+        seeds = [*evaluate.repeats, others.data.get("seed")]
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("repeats|each seed once, and not the study's own, `seed`")
+        return evaluate
 
 
 def load(*names: str) -> SimpleNamespace:
@@ -238,6 +261,16 @@ def check(content: object) -> Study:
         return Study.model_validate(content)
     except ValidationError as error:
         _explain(error.errors()[0], content)
+
+
+def with_seed(seed: str) -> str:
+    """params.yaml as it would be with another seed and no repeats. Raises ParameterError."""
+    content = _read()
+    check(content)
+    content |= {"seed": int(seed) if seed.isdecimal() else seed}
+    content["evaluate"] |= {"repeats": []}
+    check(content)
+    return yaml.safe_dump(content, sort_keys=False)
 
 
 def own_value(setting: object, model: str, own: Any) -> Any:

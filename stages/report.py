@@ -27,13 +27,14 @@ REPORTS = Path("reports")
 
 
 def main() -> None:
-    params = load("seed", "models")
-    study = read_study(params.models, params.seed)
+    params = load("seed", "models", "evaluate.repeats")
+    study = read_study(params.models, params.seed, params.evaluate.repeats)
     write_table(REPORTS / "leaderboard.csv", LEADERBOARD, leaderboard(study))
     lines = [exclusion(study, suspect) for suspect in study.suspects]
     write_table(REPORTS / "label_errors.csv", EXCLUSION, lines)
     write_plot_tables(REPORTS / "plots", study.runs)
-    made = {name: figures.figure(name, study) for name in figures.NAMES}
+    drawn = {name: figures.figure(name, study) for name in figures.NAMES}
+    made = {name: figure for name, figure in drawn.items() if figure}
     panels = {name: render(figure, name, REPORTS / "figures") for name, figure in made.items()}
     write_text(REPORTS / "report.html", page(study, made, panels))
 

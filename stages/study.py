@@ -14,6 +14,7 @@ from stages.comparisons import Comparison, compare
 from stages.label_errors import Suspect, suspects
 from stages.runs import Run, read_runs
 from stages.scores import Predictions, summary
+from stages.spread import Repeats, read_repeats
 from stages.tables import read_table
 
 RAW, RGB = "data/raw/manifest.csv", "data/rgb/manifest.csv"
@@ -30,6 +31,7 @@ class Study:
     origins: dict[str, dict[str, str]]  # rows of data/raw/manifest.csv by picture kept
     latency: dict[str, dict[str, str]]  # rows of reports/latency.csv by network
     maps: dict[str, np.ndarray]  # by network: stage `explain`, of the test pictures in order
+    repeats: Repeats | None = None
 
     @property
     def test(self) -> Predictions:
@@ -78,15 +80,17 @@ class Study:
         )
 
 
-def read_study(models: Sequence[str], seed: int) -> Study:
+def read_study(models: Sequence[str], seed: int, repeats: Sequence[int] = ()) -> Study:
     """The study from its files under data/ and reports/. Raises StudyError where one is missing."""
+    runs = read_runs(models)
     found = read_table(RGB)
     raw = {row["file"]: row for row in read_table(RAW)}
     return Study(
         seed=seed,
-        runs=read_runs(models),
+        runs=runs,
         found=found,
         origins={row["file"]: raw.get(row["raw"], {}) for row in found if row["file"]},
         latency={row["network"]: row for row in read_table(LATENCY)},
         maps={model: np.load(Path("reports/maps", f"{model}.npy")) for model in models},
+        repeats=read_repeats(runs, seed, repeats),
     )

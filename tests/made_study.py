@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from stages import runs
+from stages.repeat import COLUMNS as REPEATED
 from stages.scores import COLUMNS
 from stages.tables import write_json, write_table, write_text
 
@@ -21,10 +22,11 @@ RAW = ("file", "source", "page_url", "title", "author", "licence", "sha256")
 LATENCY = ("network", "machine", "gflops", "median_1_ms", "p95_1_ms", "median_32_ms", "p95_32_ms")
 
 
-def make_study(models=MODELS, classes=CLASSES, each=12, side=32):
+def make_study(models=MODELS, classes=CLASSES, each=12, side=32, repeats=()):
     """In the working directory: `each` pictures a class. One of the first is filed wrongly."""
     listed = "".join(f"  - {model}\n" for model in models)
-    write_text("params.yaml", re.sub(r"models:\n(  - .*\n)+", f"models:\n{listed}", PARAMS))
+    params = re.sub(r"models:\n(  - .*\n)+", f"models:\n{listed}", PARAMS)
+    write_text("params.yaml", params.replace("repeats: []", f"repeats: {list(repeats)}"))
     make_pictures(classes, each, side)
     write_table("reports/latency.csv", LATENCY, [])
     for number, model in enumerate(models):
@@ -33,6 +35,8 @@ def make_study(models=MODELS, classes=CLASSES, each=12, side=32):
         np.save(f"reports/maps/{model}.npy", maps.astype(np.uint8))
         for phase in runs.PHASES:
             make_run(model, phase, classes, each, seed=number)
+        for seed in repeats:
+            make_repeat(model, seed, test=(0.5 + number / 32, 0.75 - seed / 32))
 
 
 def make_pictures(classes, each, side):
@@ -85,3 +89,14 @@ def make_run(model, phase, classes, each, seed):
             folder = Path("reports/training", f"{model}-{phase}", "plots/metrics", pictures)
             lines = [f"step\t{metric}", *(f"{epoch}\t{1 - 0.5 / epoch}" for epoch in (1, 2, 3))]
             write_text(folder / f"{metric}.tsv", "\n".join(lines) + "\n")
+
+
+def make_repeat(model, seed, test=(0.5, 0.75)):
+    """The table of a repeat, with these test accuracies of the two phases."""
+    rows = [
+        (phase, split, images, accuracy, round(accuracy - 0.03125, 6))
+        for phase, accuracy in zip(runs.PHASES, test, strict=True)
+        for split, images in (("train", 48), ("validation", 12), ("test", 12))
+    ]
+    table = [dict(zip(REPEATED, row, strict=True)) for row in rows]
+    write_table(f"reports/repeats/{model}-{seed}.csv", REPEATED, table)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import figures, source_code, sources, zoo
+from stages import figures, repeat, source_code, sources, zoo
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -20,10 +20,10 @@ OUTPUTS = ("outs", "metrics", "plots")
 # Functions that import by name, which cannot be read from their code: a stage that calls one needs
 # the file of its network, every figure, and the hashes of its sources' code.
 LOOKUPS = {"stages.zoo": "lookup", "stages.sources": "lookup", "stages.figures": "figure"}
-CHOICES = {"model": zoo.NAMES}
+CHOICES = {"${models}": zoo.NAMES, "${evaluate.repeats}": ("1",)}
 SOURCE_CODE = "data/source_code.csv"  # stands for the files of the chosen sources
 
-LONGEST = {"stages/params.py": 420}  # grows with what can be chosen
+LONGEST = {"stages/params.py": 450}  # grows with what can be chosen
 LONG = 250
 
 # What checks, complains or looks up a name cannot change a byte of an output: no stage depends on
@@ -42,9 +42,9 @@ PARAMS = "stages.params"
 
 
 def variants(stage: dict) -> list[dict[str, str]]:
-    """Every combination of network and phase that a stage may run for."""
+    """Every combination of network, phase and seed that a stage may run for."""
     choices = {
-        key: CHOICES["model"] if value == "${models}" else value
+        key: CHOICES[value] if isinstance(value, str) else value
         for key, value in stage.get("matrix", {}).items()
     }
     return [
@@ -114,10 +114,15 @@ def looked_for(package: str, variant: dict[str, str]) -> tuple[str, ...]:
 
 def needed(stage: str, variant: dict[str, str]) -> set[str]:
     """The project's files whose code a stage runs."""
-    modules = [f"stages.{stage}"]
+    modules = [f"stages.{name}" for name in (stage, *started(stage))]
     if stage == "source_code":  # reads them
         modules += [f"stages.sources.{name}" for name in sources.NAMES]
     return files_run(modules, variant)
+
+
+def started(stage: str) -> set[str]:
+    """The stages that a stage runs as programs, for a study of another seed."""
+    return {words[0] for words in repeat.programs("any")} if stage == "repeat" else set()
 
 
 def files_run(modules: list[str], variant: dict[str, str]) -> set[str]:
@@ -192,7 +197,11 @@ def test_a_stage_of_a_network_depends_on_no_other_network(name):
 
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_declares_the_parameters_it_loads(name):
-    assert set(STAGES[name].get("params", [])) == loaded(f"stages.{name}")
+    wanted = loaded(f"stages.{name}")
+    for other in started(name):
+        wanted |= loaded(f"stages.{other}") - {"seed"}  # it gets another one
+    whole = {word for word in wanted if word.partition(".")[0] not in wanted - {word}}
+    assert set(STAGES[name].get("params", [])) == whole
 
 
 def loaded(module: str) -> set[str]:
@@ -231,7 +240,8 @@ def has_content(file: str) -> bool:
 @pytest.mark.parametrize("name", STAGES)
 def test_no_stage_imports_a_stage(name):
     others = {f"stages/{other}.py" for other in STAGES if other != name}
-    assert not any(needed(name, variant) & others for variant in variants(STAGES[name]))
+    runs = (files_run([f"stages.{name}"], variant) for variant in variants(STAGES[name]))
+    assert not any(files & others for files in runs)
 
 
 def test_only_stages_load_parameters():

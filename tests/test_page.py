@@ -48,7 +48,7 @@ def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        make_study(classes=CLASSES)
+        make_study(classes=CLASSES, repeats=(1, 2, 3))
         report.main()
     return (folder / "reports/report.html").as_uri()
 

@@ -83,6 +83,10 @@ def test_parameters_cannot_be_changed(study):
             ["tiny_cnn"] * 2,
             "models is ['tiny_cnn', 'tiny_cnn']; allowed: each network on",
         ),
+        ("evaluate.repeats", 3, "evaluate.repeats is 3; allowed: a list of seeds from 0 to 42949"),
+        ("evaluate.repeats", [1, -1], "evaluate.repeats.1 is -1; allowed: a list of seeds from 0"),
+        ("evaluate.repeats", [1, 1], "is [1, 1]; allowed: each seed once, and not the study"),
+        ("evaluate.repeats", [0, 1], "is [0, 1]; allowed: each seed once, and not the study"),
         ("finetune.blocks", "most", "finetune.blocks is most; allowed: auto, all, a number from 1"),
         ("finetune.blocks", {"vgg": 1}, "finetune.blocks is {'vgg': 1}; allowed: auto, all, a num"),
         ("classes.B/d", {}, "classes.B/d is not a class name; allowed: letters, digits, - and _,"),
@@ -271,6 +275,20 @@ def test_whatever_bytes_are_put_in_end_in_one_line_or_are_right(study, data):
 )
 def test_what_a_setting_means_for_one_network(setting, expected):
     assert params.own_value(setting, "tiny_cnn", 224) == expected
+
+
+def test_another_seed_changes_nothing_else(study, content):
+    text = (study / "params.yaml").read_text()
+    text = text.replace("repeats: []", "repeats: [1, 2]").replace("1.0e-3 # at", "1e-05 # at")
+    (study / "params.yaml").write_text(text)
+    content["transfer"]["learning_rate"] = 1e-05
+    assert yaml.safe_load(params.with_seed("2")) == content | {"seed": 2}
+
+
+def test_another_seed_has_to_be_one(study):
+    assert "seed is '-1'; allowed: a whole number from 0" in line_of(params.with_seed, "-1")
+    (study / "params.yaml").write_text("seed: 0")
+    assert "classes is missing; allowed:" in line_of(params.with_seed, "1")
 
 
 def test_reading_parameters_imports_no_network_library():

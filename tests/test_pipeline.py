@@ -1,5 +1,6 @@
 """The whole study, as a user runs it: a tiny one, in a clone of its own."""
 
+import csv
 import os
 import re
 import shutil
@@ -141,3 +142,38 @@ def test_a_forced_run_changes_no_byte(study):
     lock = (study / "dvc.lock").read_bytes()
     assert stages_run(repro(study, "--force")) == every_stage()
     assert (study / "dvc.lock").read_bytes() == lock
+
+
+def test_a_repeat_with_the_studys_own_seed_gives_the_studys_own_scores(study):
+    run(study, sys.executable, "-m", "stages.repeat", "tiny_cnn", "0")
+    board = [row for row in table(study / "reports/leaderboard.csv") if row["model"] == "tiny_cnn"]
+    repeated = table(study / "reports/repeats/tiny_cnn-0.csv")
+    for own, again in zip(board, repeated, strict=True):
+        assert [again[name] for name in ("phase", "split", "images")] == [
+            own[name] for name in ("phase", "split", "images")
+        ]
+        for name in ("accuracy", "macro_f1"):
+            assert float(again[name]) == pytest.approx(float(own[name]), abs=6e-5)
+    assert not list(study.glob("models/*/repeat-*"))
+
+
+def test_of_more_repeats_only_the_new_ones_run(study):
+    change(study, lambda params: params["evaluate"].update(repeats=[1]))
+    assert would_run(study) == {"repeat@tiny_cnn-1", "repeat@tiny_vit-1", "report"}
+    for model in MODELS:  # as if they had run
+        made = study / f"reports/repeats/{model}-1.csv"
+        shutil.copyfile(study / "reports/repeats/tiny_cnn-0.csv", made)
+    run(study, sys.executable, "-m", "dvc", "commit", "--force", "repeat")
+    change(study, lambda params: params["evaluate"].update(repeats=[1, 2]))
+    assert would_run(study) == {"repeat@tiny_cnn-2", "repeat@tiny_vit-2", "report"}
+    change(study, lambda params: params["finetune"].update(epochs=3))
+    assert would_run(study) >= {f"repeat@{model}-{seed}" for model in MODELS for seed in (1, 2)}
+
+
+def would_run(study: Path) -> set[str]:
+    return stages_run(repro(study, "--dry"))
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -17,6 +17,7 @@ from stages.figures.drawing import VARIABLES
 from stages.study import read_study
 from stages.tables import read_table, write_table
 
+OF_REPEATS = ("repeats", "repeat_differences")
 TEXTS = ("leaderboard.csv", "label_errors.csv", "report.html")
 
 
@@ -67,8 +68,29 @@ def test_leaderboard_has_a_row_per_run_and_split(reported):
 
 def test_two_runs_give_the_same_bytes(reported, study):
     report.main()
-    assert len(made(study)) == 3 + 4 + 2 * len(figures.NAMES)
+    assert len(made(study)) == 3 + 4 + 2 * len(set(figures.NAMES) - {*OF_REPEATS})
     assert made(study) == made(reported)
+
+
+def test_a_study_without_repeats_does_not_mention_them(page, reported):
+    assert not re.findall("other seeds|repeats", page)
+    assert not list(reported.glob("reports/figures/*/repeat*"))
+
+
+@pytest.mark.parametrize("repeats", [(1,), (1, 2), range(1, 21)])
+@pytest.mark.parametrize("models", [1, 2])
+def test_repeats_have_their_figures(tmp_path, monkeypatch, models, repeats):
+    monkeypatch.chdir(tmp_path)
+    make_study(MODELS[:models], repeats=repeats)
+    study = read_study(MODELS[:models], 0, repeats)
+    runs, differences = (figures.figure(name, study) for name in OF_REPEATS)
+    assert len(runs.rows) == 2 * 2 * models
+    assert len(differences.rows) == 2 * (1 if models == 1 else 4)
+    assert all(len(row) == len(f.header) for f in (runs, differences) for row in f.rows)
+    assert [row[2] for row in runs.rows[:2]] != [row[2] for row in runs.rows[2:4]]
+    few = "too few for an interval" in " ".join(differences.sentences)
+    assert few == (len(repeats) == 1)
+    assert few == (differences.rows[0][7] == "–")
 
 
 @pytest.mark.parametrize(("models", "classes"), [(1, 2), (2, 15), (1, 45)])
@@ -90,7 +112,7 @@ def test_the_page_needs_nothing_beside_itself(page):
 def test_each_figure_has_a_title_a_text_alternative_and_numbers(page, reported, monkeypatch):
     monkeypatch.chdir(reported)
     study = read_study(MODELS, seed=0)
-    for name in figures.NAMES:
+    for name in set(figures.NAMES) - {*OF_REPEATS}:
         figure = figures.figure(name, study)
         assert f'<h3 id="{name}">{figure.title}</h3>' in page
         assert len(figure.description) > 40

@@ -11,7 +11,7 @@ from matplotlib.figure import FigureBase
 from stages.study import Study
 
 SECTIONS = {
-    "Is the difference real?": ("comparisons",),
+    "Is the difference real?": ("comparisons", "repeats", "repeat_differences"),
     "How did they learn?": ("curves", "splits"),
     "What do they get right?": ("class_scores", "perfect", "confusion", "changes", "examples"),
     "Can they be trusted?": ("reliability", "coverage"),
@@ -54,6 +54,6 @@ class Figure:
     sentences: Sequence[str] = ()
 
 
-def figure(name: str, study: Study) -> Figure:
-    """The figure of one of NAMES."""
+def figure(name: str, study: Study) -> Figure | None:
+    """The figure of one of NAMES; None where the study has nothing for it."""
     return importlib.import_module(f"stages.figures.{name}").figure(study)

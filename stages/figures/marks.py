@@ -1,4 +1,4 @@
-"""What several figures draw alike: named rows of bars, a picture with lines beside it."""
+"""What several figures draw alike: named rows of bars or dots, a picture with lines beside it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from matplotlib.figure import FigureBase
 from PIL import Image
 
 from stages import images, shards
-from stages.figures.drawing import INK, MUTED, TEST, WRONG
+from stages.figures.drawing import ACCENT, INK, MUTED, TEST, WRONG, tip
 from stages.runs import Run
+from stages.spread import points
 
 PICTURE = 104  # pixels, of a picture beside its lines
 LINE = 13  # pixels
+SEEDS = 0.28  # of a row: from the dot of the first seed to that of the last
 WHITE = "#ffffff"
 RGB = Path("data/rgb")
 
@@ -31,6 +33,18 @@ def no_rows_axis(area: Axes, rows: int) -> None:
     """Rows from above, named by `name_row` and not by an axis."""
     area.set(ylim=(rows - 0.6, -0.75), yticks=[])
     area.spines["left"].set_visible(False)
+
+
+def seed_dots(
+    area: Axes, row: float, values: np.ndarray, seeds: Sequence[int], sign: str = ""
+) -> None:
+    """A dot per seed, in points, and their mean: one below the other, as equal ones would hide."""
+    area.plot([100 * values.mean()] * 2, [row - 0.03, row + SEEDS + 0.03], color=INK, linewidth=2)
+    heights = row + np.linspace(0, SEEDS, len(seeds))
+    for place, (seed, height, value) in enumerate(zip(seeds, heights, values, strict=True)):
+        filling = "none" if place else ACCENT
+        dot = area.scatter([100 * value], [height], s=28, color=ACCENT, facecolor=filling, zorder=3)
+        tip(dot, f"seed {seed}: {points(value, sign)}")
 
 
 def shortened(text: str, width: float, size: float = 10) -> str:
