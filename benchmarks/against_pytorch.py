@@ -75,7 +75,7 @@ def same_work(model: str, params: dict) -> dict:
         "classes": len(listing.classes),
         "pictures": len(listing.rows("train")),
         "validation": len(listing.rows("validation")),
-        "threads": os.cpu_count(),
+        "threads": len(os.sched_getaffinity(0)),  # what TensorFlow takes too
     }
     return facts | {name: params["finetune"][name] for name in RECIPE}
 
