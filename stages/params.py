@@ -281,7 +281,7 @@ def own_value(setting: object, model: str, own: Any) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's floats, no key twice, and no aliases: nested, they grow without bounds."""
+    """YAML 1.2, no key twice, and no aliases: nested, they grow without bounds."""
 
     def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -298,12 +298,20 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-# DVC writes 1e-05, a float in YAML 1.2 and a text to PyYAML, which follows YAML 1.1.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+# DVC reads and writes YAML 1.2, in which `no` and 1:30 are texts and 1e-05 is a number. PyYAML
+# follows YAML 1.1, in which it is the other way round.
+_YAML_1_2 = {
+    "null": r"|~|null|Null|NULL",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"[-+]?(0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+",
+    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+}
+_Loader.yaml_implicit_resolvers = {}
+for _kind, _pattern in _YAML_1_2.items():
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_kind}", re.compile(f"^({_pattern})$"), first=None
+    )
 
 
 def _read() -> object:
@@ -319,7 +327,7 @@ def _read() -> object:
         _refuse(f"cannot be read ({error.strerror})", "a file")
     except RecursionError:
         _refuse("it is nested too deeply", "sections of values")
-    # The last four are what PyYAML raises for `!!bool x`, `!!timestamp x` or the date 2026-13-01.
+    # The last four are what PyYAML raises for `!!bool x` or `!!timestamp x`.
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
         _refuse(f"not YAML ({' '.join(str(error).split())})", "YAML")
 
