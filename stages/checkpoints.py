@@ -80,7 +80,10 @@ class Checkpoint:
 
 
 def fingerprint(*parts: object) -> str:
-    """A hash of arrays, by their content, and of anything else, by what it prints as."""
+    """A hash of arrays, by their content, and of what JSON can say, by that.
+
+    Raises TypeError for anything else: what it prints as may be its place in memory.
+    """
     digest = hashlib.sha256()
     for part in parts:
         for piece in _pieces(part):
@@ -90,7 +93,7 @@ def fingerprint(*parts: object) -> str:
 
 def _pieces(part: object) -> Iterable[bytes | np.ndarray]:
     if not isinstance(part, np.ndarray):
-        yield f"{part!r};".encode()
+        yield f"{json.dumps(part)};".encode()
         return
     yield f"{part.dtype}{part.shape};".encode()
     flat = part.reshape(-1)

@@ -27,10 +27,11 @@ CODE = (sys.modules[__name__], trainer_module, batches_module)  # another one go
 
 def checkpoint(name: str, trainer: Trainer, batches: Batches, validation: Validation) -> Checkpoint:
     """Where a training keeps its state: it is that of these inputs, settings and this code."""
-    code = [Path(module.__file__).read_bytes() for module in CODE]
+    code = [Path(module.__file__).read_text(encoding="utf-8") for module in CODE]
     parts = (batches.inputs, batches.targets, validation.inputs, validation.rows, batches.seed)
-    settings = batches.settings.model_dump(), trainer.device, keras.version(), tf.version.VERSION
-    return Checkpoint(name, fingerprint(*code, *parts, *settings, *values(trainer.state)))
+    engine = trainer.device.name, keras.version(), tf.version.VERSION
+    settings = batches.settings.model_dump()
+    return Checkpoint(name, fingerprint(*code, *engine, settings, *parts, *values(trainer.state)))
 
 
 def train(

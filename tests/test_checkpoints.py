@@ -104,10 +104,15 @@ def test_a_fingerprint_knows_every_value_and_its_type():
     values = np.zeros((3, 4), np.float32)
     other = values.copy()
     other[2, 3] = 1e-30
-    others = [other, values.astype(np.float64), values.reshape(4, 3), "text", values.tobytes()]
+    others = [other, values.astype(np.float64), values.reshape(4, 3), "text", 0, {"a": 0.0}]
     prints = [fingerprint(part) for part in (values, *others)]
     assert len(set(prints)) == len(prints)
     assert fingerprint(values, 1) == fingerprint(values.copy(), 1) != fingerprint(1, values)
+
+
+def test_a_fingerprint_takes_nothing_that_prints_as_its_place_in_memory():
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        fingerprint(object())
 
 
 def test_a_fingerprint_of_a_mapped_file_is_that_of_its_values(folder):

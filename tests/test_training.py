@@ -117,7 +117,10 @@ def test_a_training_killed_again_and_again_ends_in_the_same_bytes(folder):
         run.stdout.close()
         shutil.rmtree("killed/curve")
     assert kills == 3
-    subprocess.run([*command, str(folder / "killed"), "0"], cwd=PROJECT, check=True)
+    last = subprocess.run(
+        [*command, str(folder / "killed"), "0"], cwd=PROJECT, check=True, stdout=subprocess.PIPE
+    )
+    assert b"goes on after epoch" in last.stdout
     files = ("model.safetensors", *(f"curve/{path}" for path in curve_files("whole")))
     for file in files:
         assert Path("killed", file).read_bytes() == Path("whole", file).read_bytes(), file
