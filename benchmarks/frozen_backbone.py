@@ -26,8 +26,8 @@ import keras
 import yaml
 
 from stages import datasets, models, training, transfer
+from stages.batches import one_hot
 from stages.determinism import make_reproducible
-from stages.training import one_hot
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCHS = 50
