@@ -5,7 +5,7 @@
 No stage: a time is another one at every run, and `dvc repro --force` must give the same bytes. It
 is a measurement, taken once, kept by Git with the machine it was taken on, and read by the report
 like any other input. Weights do not matter for it, so no data or training is needed. GFLOPs count a
-multiplication and an addition as two.
+multiplication with its addition as one, as papers and `python -m stages.zoo` do.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from stages import models, zoo
+from stages.multiplications import multiplications
 from stages.params import load, own_value
 from stages.tables import write_table
 
@@ -36,7 +37,11 @@ def row(name: str, params: object) -> dict[str, str]:
     backbone = zoo.lookup(name).backbone(size)
     logits = models.head(backbone.output_shape[1], CLASSES)(backbone.output)
     network = tf.keras.Model(backbone.input, logits)
-    found = {"network": name, "machine": machine(), "gflops": f"{gflops(network, size):.3f}"}
+    found = {
+        "network": name,
+        "machine": machine(),
+        "gflops": f"{multiplications(network) / 1e9:.3f}",
+    }
     for batch, (warm_up, runs) in RUNS.items():
         times = milliseconds(network, batch, size, warm_up, runs)
         found[f"median_{batch}_ms"] = f"{np.median(times):.2f}"
@@ -55,14 +60,6 @@ def milliseconds(network: tf.keras.Model, batch: int, size: int, warm_up: int, r
         call(pictures).numpy()
         times.append(1000 * (time.perf_counter() - started) / batch)
     return np.array(times[warm_up:])
-
-
-def gflops(network: tf.keras.Model, size: int) -> float:
-    picture = tf.TensorSpec((1, size, size, 3), tf.float32)
-    graph = tf.function(network).get_concrete_function(picture).graph
-    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
-    options["output"] = "none"
-    return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops / 1e9
 
 
 def machine() -> str:
