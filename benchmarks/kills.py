@@ -1,6 +1,6 @@
 """Does a killed study end in the same bytes? Kills the default study again and again.
 
-    python benchmarks/kills.py [kills, default 12]
+    python -m benchmarks.kills [kills, default 12]
 
 Two clones of this checkout, each with a DVC cache of its own that is empty: in one the study runs
 unbroken, in the other every run is killed (SIGKILL, DVC and all it started) at a random moment,

@@ -1,6 +1,6 @@
 """Does fine-tuning pay? The study with several seeds, each with its own split.
 
-    python benchmarks/tuned_against_transferred.py 0 1 2
+    python -m benchmarks.tuned_against_transferred 0 1 2
 
 Runs `dvc repro evaluate` in a clone of its own for each seed (what this checkout's DVC cache
 already holds is not run again) and pools validation and test pictures, since 120 test pictures
