@@ -45,6 +45,7 @@ def measure() -> None:
         Path("reports/maps").mkdir(exist_ok=True)
         np.save(f"reports/maps/{model}.npy", rng.integers(0, 256, (TEST, 8, 8), np.uint8))
     write_text("reports/latency.csv", "network\n")
+    write_text("reports/training_time.csv", "network,phase\n")
 
     off = SimpleNamespace(repeats=[])
     report.load = lambda *_: SimpleNamespace(seed=0, models=models, evaluate=off)  # of no zoo

@@ -18,7 +18,7 @@ from stages.spread import Repeats, read_repeats
 from stages.tables import read_table
 
 RAW, RGB = "data/raw/manifest.csv", "data/rgb/manifest.csv"
-LATENCY = "reports/latency.csv"
+LATENCY, TRAINING_TIME = "reports/latency.csv", "reports/training_time.csv"
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Study:
     found: Sequence[dict[str, str]]  # rows of data/rgb/manifest.csv: all pictures, the rejected too
     origins: dict[str, dict[str, str]]  # rows of data/raw/manifest.csv by picture kept
     latency: dict[str, dict[str, str]]  # rows of reports/latency.csv by network
+    training_time: dict[tuple[str, str], dict[str, str]]  # rows of that table by network, phase
     maps: dict[str, np.ndarray]  # by network: stage `explain`, of the test pictures in order
     repeats: Repeats | None = None
 
@@ -91,6 +92,7 @@ def read_study(models: Sequence[str], seed: int, repeats: Sequence[int] = ()) ->
         found=found,
         origins={row["file"]: raw.get(row["raw"], {}) for row in found if row["file"]},
         latency={row["network"]: row for row in read_table(LATENCY)},
+        training_time={(r["network"], r["phase"]): r for r in read_table(TRAINING_TIME)},
         maps={model: np.load(Path("reports/maps", f"{model}.npy")) for model in models},
         repeats=read_repeats(runs, seed, repeats),
     )

@@ -20,6 +20,7 @@ MODELS = ("tiny_cnn", "tiny_vit")
 RGB = ("file", "class", "raw", "status", "reason", "mode", "format", "width", "height", "sha256")
 RAW = ("file", "source", "page_url", "title", "author", "licence", "sha256")
 LATENCY = ("network", "machine", "gflops", "median_1_ms", "p95_1_ms", "median_32_ms", "p95_32_ms")
+TRAINING_TIME = ("network", "phase", "machine", "seconds", "epochs")
 
 
 def make_study(models=MODELS, classes=CLASSES, each=12, side=32, repeats=()):
@@ -29,6 +30,7 @@ def make_study(models=MODELS, classes=CLASSES, each=12, side=32, repeats=()):
     write_text("params.yaml", params.replace("repeats: []", f"repeats: {list(repeats)}"))
     make_pictures(classes, each, side)
     write_table("reports/latency.csv", LATENCY, [])
+    write_table("reports/training_time.csv", TRAINING_TIME, [])
     for number, model in enumerate(models):
         maps = np.random.default_rng(number).integers(0, 256, (len(classes) * each // 3, 7, 7))
         Path("reports/maps").mkdir(parents=True, exist_ok=True)

@@ -9,11 +9,20 @@ from pathlib import Path
 
 import pytest
 from dvc_render.vega import VegaRenderer
-from made_study import CLASSES, LATENCY, MODELS, ROOT, make_run, make_study
+from made_study import (
+    CLASSES,
+    LATENCY,
+    MODELS,
+    ROOT,
+    TRAINING_TIME,
+    make_run,
+    make_study,
+)
 
 from stages import figures, report, split
 from stages.errors import StudyError
 from stages.figures.drawing import VARIABLES
+from stages.runs import PHASES
 from stages.study import read_study
 from stages.tables import read_table, write_table
 
@@ -159,6 +168,25 @@ def test_measured_times_join_the_costs_once_every_network_has_them(study):
         "its 95th percentile", "that of 32",
     ]  # fmt: skip
     assert "measured once, on a machine" in pareto.caption
+
+
+def test_times_of_training_join_the_costs_once_every_run_has_one(study):
+    assert (
+        "benchmarks.training_time measures"
+        in figures.figure("pareto", read_study(MODELS, 0)).caption
+    )
+    rows = [
+        dict(zip(TRAINING_TIME, [model, phase, "a machine", "90", "4"], strict=True))
+        for model in MODELS
+        for phase in PHASES
+    ]
+    write_table("reports/training_time.csv", TRAINING_TIME, rows[:-1])
+    assert "minutes of training" not in figures.figure("pareto", read_study(MODELS, 0)).header
+    write_table("reports/training_time.csv", TRAINING_TIME, rows)
+    pareto = figures.figure("pareto", read_study(MODELS, 0))
+    assert pareto.header[-1] == "minutes of training"
+    assert [row[-1] for row in pareto.rows] == ["1.50"] * len(rows)
+    assert "By minutes of training" in {panel.title for panel in pareto.panels}
 
 
 def test_runs_on_other_pictures_are_not_compared(study):

@@ -1,4 +1,4 @@
-"""Accuracy against what it costs: size, parameters, operations, time per picture."""
+"""Accuracy against what it costs: size, parameters, operations, time per picture, training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,8 @@ def figure(study: Study) -> Figure:
                 "parameters (millions)": [run.card["parameters"] / 1e6 for run in study.runs],
                 **measured(study, MEASURED)}  # fmt: skip
     slowest = measured(study, {"p95_1_ms": "its 95th percentile", "p95_32_ms": "that of 32"})
-    plots = {label: points(study, costs) for label, costs in measures.items()}
+    training = trained(study)
+    plots = {label: points(study, costs) for label, costs in (measures | training).items()}
     return Figure(
         title="Accuracy against cost",
         caption="Test accuracy with its 95 % interval against what a run costs; further up and to "
@@ -50,12 +51,12 @@ def figure(study: Study) -> Figure:
             Panel(f"By {label}", 330, 300, partial(_draw, label, found))
             for label, found in plots.items()
         ],
-        header=["run", "test accuracy", *measures, *slowest],
+        header=["run", "test accuracy", *measures, *slowest, *training],
         rows=[
             [
                 run.name,
                 f"{scores['accuracy']:.3f}",
-                *(f"{costs[i]:.2f}" for costs in (measures | slowest).values()),
+                *(f"{costs[i]:.2f}" for costs in (measures | slowest | training).values()),
             ]
             for i, (run, scores) in enumerate(zip(study.runs, study.scores, strict=True))
         ],
@@ -68,6 +69,14 @@ def measured(study: Study, columns: dict[str, str]) -> dict[str, list[float]]:
     if None in rows:
         return {}
     return {label: [float(row[name]) for row in rows] for name, label in columns.items()}
+
+
+def trained(study: Study) -> dict[str, list[float]]:
+    """Minutes of training; none unless all runs were measured."""
+    rows = [study.training_time.get((run.model, run.phase)) for run in study.runs]
+    if None in rows:
+        return {}
+    return {"minutes of training": [float(row["seconds"]) / 60 for row in rows]}
 
 
 def points(study: Study, costs: Sequence[float]) -> list[Point]:
@@ -120,12 +129,16 @@ def _name(area: Axes, shown: Sequence[Point], middle: float) -> None:
 
 
 def _measured_on(study: Study) -> str:
+    told = []
     if not measured(study, MEASURED):
-        return (
-            "python -m benchmarks.latency measures operations and time per picture, to join these."
+        told.append("python -m benchmarks.latency measures operations and time per picture.")
+    if not trained(study):
+        told.append("python -m benchmarks.training_time measures how long a run trains.")
+    rows = [*study.latency.values(), *study.training_time.values()]
+    if machines := sorted({row["machine"] for row in rows}):
+        told.append(
+            f"Times were measured once, on {' and '.join(machines)}, those per picture as medians; "
+            "they are an input of this page and not made again with it. Training includes what "
+            "comes before it: the frozen backbone's features, and of a fine-tuned run the head."
         )
-    machines = sorted({study.latency[run.model]["machine"] for run in study.runs})
-    return (
-        "Times are medians measured once, on " + " and ".join(machines) + "; they are an input of "
-        "this page and not made again with it."
-    )
+    return " ".join(told)
