@@ -65,7 +65,8 @@ def right(table: Path) -> list[bool]:
 
 def run(folder: Path, *command: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(command, cwd=folder, env=os.environ | {"PATH": path}, check=True)
+    environment = os.environ | {"PATH": path}
+    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
