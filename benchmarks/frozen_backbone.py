@@ -25,6 +25,7 @@ from pathlib import Path
 import keras
 import yaml
 
+from benchmarks.plain_keras import Clock, augmentation
 from stages import datasets, models, training, transfer
 from stages.batches import one_hot
 from stages.determinism import make_reproducible
@@ -75,32 +76,6 @@ def plain_way(model: str, params: dict, epochs: int) -> float:
     if epochs == EPOCHS:
         return sum(clock.seconds)
     return clock.seconds[0] + (EPOCHS - 1) * sum(clock.seconds[1:]) / (epochs - 1)
-
-
-def augmentation(augment: dict) -> list[keras.layers.Layer]:
-    shift, zoom = augment["shift"], augment["zoom"]
-    white = {"fill_mode": "constant", "fill_value": 255.0}
-    return [
-        keras.layers.RandomFlip("horizontal"),
-        keras.layers.RandomRotation(augment["rotation"] / 360, **white),
-        keras.layers.RandomTranslation(shift, shift, **white),
-        keras.layers.RandomZoom((-zoom, zoom), **white),
-        keras.layers.RandomBrightness(augment["brightness"], value_range=(0, 255)),
-    ]
-
-
-class Clock(keras.callbacks.Callback):
-    """Seconds of each epoch, its validation included."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: list[float] = []
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.started = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self.seconds.append(time.perf_counter() - self.started)
 
 
 def our_way(params: dict) -> list[dict[str, float]]:
