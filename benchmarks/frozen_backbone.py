@@ -15,29 +15,25 @@ folder of its own and changes nothing here.
 """
 
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
-import yaml
 
 from benchmarks.plain_keras import Clock, augmentation
+from benchmarks.workplace import ROOT, stage, study_params, workplace
 from stages import datasets, models, training, transfer
 from stages.batches import one_hot
 from stages.determinism import make_reproducible
 
-ROOT = Path(__file__).resolve().parents[1]
 EPOCHS = 50
 
 
 def main(plain_epochs: int) -> None:
     os.chdir(ROOT)
     make_reproducible(seed=0)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = study_params()
     plain = {model: plain_way(model, params, plain_epochs) for model in params["models"]}
     features, heads, trained = our_way(params)
     names = ("plain way", "features", "head", "training")
@@ -80,18 +76,11 @@ def plain_way(model: str, params: dict, epochs: int) -> float:
 
 def our_way(params: dict) -> list[dict[str, float]]:
     """Seconds of the stages `features` and `transfer` of each network, and of training in it."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        # 50 epochs whatever the validation loss says, as the plain way.
-        every = params | {"transfer": params["transfer"] | {"epochs": EPOCHS, "patience": EPOCHS}}
-        (folder / "params.yaml").write_text(yaml.safe_dump(every, sort_keys=False))
-        (folder / "data").symlink_to(ROOT / "data")
-        for model in params["models"]:
-            (folder / "models" / model).mkdir(parents=True)
-            (folder / "models" / model / "pretrained").symlink_to(
-                ROOT / "models" / model / "pretrained"
-            )
-        features = {model: features_process(folder, model) for model in params["models"]}
+    # 50 epochs whatever the validation loss says, as the plain way.
+    every = params | {"transfer": params["transfer"] | {"epochs": EPOCHS, "patience": EPOCHS}}
+    borrowed = ["data", *(f"models/{model}/pretrained" for model in params["models"])]
+    with workplace(every, borrowed) as folder:
+        features = {model: stage(folder, "features", model).seconds for model in params["models"]}
         os.chdir(folder)
         heads, trained = {}, {}
         for model in params["models"]:
@@ -106,12 +95,6 @@ def timed(times: dict[str, float], model: str, arguments: tuple) -> dict[str, fl
     best = training.train(*arguments)
     times[model] = time.perf_counter() - started
     return best
-
-
-def features_process(folder: Path, model: str) -> float:
-    command = [sys.executable, "-m", "stages.features", model]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return seconds(subprocess.run, command, cwd=folder, env=environment, check=True)
 
 
 def seconds(function: Callable, *arguments, **options) -> float:
