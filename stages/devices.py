@@ -25,9 +25,10 @@ class Device:
     name: str
 
 
-def choose(setting: Literal["auto", "cpu", "gpu"]) -> Device:
+def choose(setting: Literal["auto", "cpu", "gpu"], family: str | None = None) -> Device:
     """The device for a value of `device`, called before TensorFlow has worked; prints what it is.
 
+    `family` is that of the network whose blocks will run; none where only a head does.
     Raises ParameterError where a GPU is asked for and TensorFlow sees none.
     """
     gpus = [] if setting == "cpu" else tf.config.list_physical_devices("GPU")
@@ -38,14 +39,16 @@ def choose(setting: Literal["auto", "cpu", "gpu"]) -> Device:
     tf.config.set_visible_devices(gpus, "GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)  # else it takes all of the memory
-    device = _of_gpus(gpus) if gpus else _of_cpu()
+    device = _of_gpus(gpus) if gpus else _of_cpu(family)
     print(f"device: {device.name}", flush=True)
     return device
 
 
-def _of_cpu() -> Device:
-    name = f"CPU with {os.cpu_count()} cores, float32"
-    return Device(tf.distribute.get_strategy(), "float32", xla=False, name=name)
+def _of_cpu(family: str | None) -> Device:
+    """XLA joins what a transformer does between two matrix products; its convolutions are slow."""
+    xla = family == "vit"
+    name = f"CPU with {os.cpu_count()} cores, float32" + (", XLA" if xla else "")
+    return Device(tf.distribute.get_strategy(), "float32", xla, name)
 
 
 def _of_gpus(gpus: list) -> Device:

@@ -17,10 +17,11 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from stages import datasets, devices, models
+from stages import datasets, devices, models, zoo
 from stages.ahead import Ahead
 from stages.determinism import make_reproducible
 from stages.errors import run
+from stages.folding import folded
 from stages.multiplications import multiplications
 from stages.params import Augment, load
 
@@ -38,10 +39,11 @@ def main(model: str) -> None:
     params = load("seed", "device", "rgb.background", "augment", "finetune.blocks")
     listing = datasets.read_listing()
     make_reproducible(params.seed)
-    devices.choose(params.device)
+    device = devices.choose(params.device, zoo.lookup(model).ENTRY.family)
     backbone = models.pretrained(model)
     cut = models.cut_at(model, backbone, params.finetune.blocks)
-    forward = both_outputs(backbone, cut if worth_keeping(backbone, cut) else backbone.input)
+    kept = cut if worth_keeping(backbone, cut) else backbone.input
+    forward = both_outputs(backbone, kept, device.xla)
 
     size, background = backbone.input_shape[1], params.rgb.background
     varied = partial(read_views, size, background, params.augment, params.seed)
@@ -76,12 +78,12 @@ def worth_keeping(backbone: keras.Model, cut: keras.KerasTensor) -> bool:
     return bool(kept)
 
 
-def both_outputs(backbone: keras.Model, cut: keras.KerasTensor) -> Forward:
+def both_outputs(backbone: keras.Model, cut: keras.KerasTensor, xla: bool) -> Forward:
     """uint8 (n, size, size, 3) → activations at the cut, and features."""
     whole = cut is backbone.input
-    network = keras.Model(backbone.input, [cut, backbone.output])
+    network = folded(keras.Model(backbone.input, [cut, backbone.output]))
 
-    @tf.function
+    @partial(tf.function, jit_compile=xla)
     def outputs(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         activations, features = network(datasets.scaled(pixels), training=False)
         return pixels if whole else tf.cast(activations, tf.float16), features

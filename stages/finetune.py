@@ -27,14 +27,14 @@ def main(model: str) -> None:
     params = of_network(load("seed", "device", "rgb.background", "finetune"), model)
     listing = datasets.read_listing()
     make_reproducible(params.seed)
-    device = devices.choose(params.device)
+    device = devices.choose(params.device, zoo.lookup(model).ENTRY.family)
     folder, settings = Path("models", model), params.finetune
     batches, validation = stored(folder / "activations", listing, settings, params.seed)
     keras.config.set_dtype_policy(device.precision)
     with device.strategy.scope():
         backbone, head, tuned = to_tune(model, settings, batches.inputs, len(listing.classes))
 
-    before = values(tuned.variables)
+    before = values(tuned.variables) if settings.average else []
     trainer = Trainer(tuned, batches, device, rates(model, backbone, settings))
     with checkpoint(f"{model}-finetune", trainer, batches, validation) as kept:
         curve = Path("reports/training", f"{model}-finetune")

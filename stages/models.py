@@ -12,6 +12,7 @@ import numpy as np
 
 from stages import zoo
 from stages.datasets import Listing, scaled
+from stages.folding import folded
 from stages.params import own_value
 from stages.tables import read_json, write_json
 from stages.weight_files import load_weights, save_weights
@@ -77,12 +78,12 @@ def upper(backbone: keras.Model, cut: keras.KerasTensor, pixels: bool) -> keras.
     With `pixels` it takes pixels 0–255 and has the frozen part below the cut inside it.
     """
     if not pixels:
-        return keras.Model(cut, backbone.output)
+        return folded(keras.Model(cut, backbone.output))
     if cut is not backbone.input:
         for layer in keras.Model(backbone.input, cut).layers:
             layer.trainable = False
     taken = keras.Input(backbone.input_shape[1:])
-    return keras.Model(taken, backbone(scaled(taken)))
+    return keras.Model(taken, folded(backbone)(scaled(taken)))
 
 
 def save_trained(

@@ -48,9 +48,8 @@ def test_the_first_epoch_counts_for_no_rate():
 
 
 def test_epochs_that_were_not_run_are_reckoned_as_the_mean_one():
-    run = tutorial_script.Run(seconds=30, epochs=3, epoch=5, accuracy=0.5)
-    assert tutorial_script.reckoned(run, 10).seconds == 65
-    assert tutorial_script.reckoned(run, 2).seconds == 25
+    assert tutorial_script.reckoned(30, [15.0, 4.0, 6.0], epochs=10) == 65
+    assert tutorial_script.reckoned(30, [15.0, 4.0, 6.0], epochs=3) == 30
 
 
 def test_entries_of_a_network_are_those_of_the_lock_as_written(tmp_path):

@@ -22,6 +22,13 @@ def test_without_a_gpu_all_runs_on_the_cpu(setting, capsys):
 
 
 @pytest.mark.skipif(bool(GPU), reason="this machine has a GPU")
+@pytest.mark.parametrize(("family", "xla"), [("vit", True), ("cnn", False), ("hybrid", False)])
+def test_on_the_cpu_xla_compiles_transformers_alone(family, xla, capsys):
+    assert devices.choose("auto", family).xla == xla
+    assert capsys.readouterr().out.endswith("float32, XLA\n" if xla else "float32\n")
+
+
+@pytest.mark.skipif(bool(GPU), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_ends_in_one_line():
     with pytest.raises(ParameterError, match="device is gpu; allowed here: auto or cpu"):
         devices.choose("gpu")

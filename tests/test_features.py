@@ -32,11 +32,12 @@ def test_the_pixels_themselves_are_kept_where_all_is_tuned():
     assert not features.worth_keeping(backbone, backbone.input)
 
 
+@pytest.mark.parametrize("xla", [False, True])
 @pytest.mark.parametrize("count", [1, features.BATCH])
-def test_activations_and_features_are_those_of_the_network(count):
+def test_activations_and_features_are_those_of_the_network(count, xla):
     backbone, cut = network(4, 3)
     pixels = np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3), np.uint8)
-    activations, found = features.both_outputs(backbone, cut)(pixels)
+    activations, found = features.both_outputs(backbone, cut, xla)(pixels)
     expected = keras.Model(backbone.input, [cut, backbone.output]).predict_on_batch(
         pixels / np.float32(127.5) - 1
     )
@@ -48,6 +49,6 @@ def test_activations_and_features_are_those_of_the_network(count):
 def test_where_all_is_tuned_the_activations_are_the_pixels():
     backbone, _ = network(4, 3)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
-    activations, _ = features.both_outputs(backbone, backbone.input)(pixels)
+    activations, _ = features.both_outputs(backbone, backbone.input, xla=False)(pixels)
     assert activations.dtype == np.uint8
     assert np.array_equal(activations, pixels)
