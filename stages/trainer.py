@@ -51,6 +51,11 @@ class Trainer:
     def _train(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """Train on a pile of batches. → sum of the losses, number of right answers."""
         strategy, total = self.device.strategy, tf.zeros(2)
+        if (
+            self.device.xla
+        ):  # which compiles every size anew: the last batch gets that of the others
+            missing = self.settings.batch_size - tf.shape(inputs)[1]
+            inputs, targets = lengthened(inputs, missing), lengthened(targets, missing)
         for row in tf.range(tf.shape(inputs)[0]):
             parts = strategy.run(self._one_step, (inputs[row], targets[row]))
             total += strategy.reduce("SUM", parts, axis=None)
@@ -59,7 +64,7 @@ class Trainer:
     def _step(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """Train on this replica's part of a batch. → sum of its losses, number of right answers."""
         replica = tf.distribute.get_replica_context()
-        count, size = replica.num_replicas_in_sync, tf.cast(tf.shape(inputs)[0], tf.float32)
+        count, size = replica.num_replicas_in_sync, tf.reduce_sum(shown(targets))
         if count > 1:
             mine = replica.replica_id_in_sync_group
             inputs, targets = inputs[mine::count], targets[mine::count]
@@ -93,7 +98,18 @@ class Trainer:
         logits = self.model(inputs, training=training)
         right = tf.argmax(targets, axis=1) == tf.argmax(logits, axis=1)
         losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
-        return losses, tf.reduce_sum(tf.cast(right, tf.float32))
+        counted = shown(targets)
+        return counted * losses, tf.reduce_sum(counted * tf.cast(right, tf.float32))
+
+
+def lengthened(batches: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
+    """(batches, batch, …) with `missing` more rows of zeros in each batch."""
+    return tf.pad(batches, [[0, 0], [0, missing], *[[0, 0]] * (len(batches.shape) - 2)])
+
+
+def shown(targets: tf.Tensor) -> tf.Tensor:
+    """float32 (n,): 1 for an example, 0 for what a batch was lengthened by, whose target is 0."""
+    return tf.cast(tf.reduce_any(targets > 0, axis=1), tf.float32)
 
 
 def class_weights(targets: np.ndarray, setting: str) -> np.ndarray | None:
