@@ -62,25 +62,20 @@ def folded(network: keras.Model) -> keras.Model:
 
 def _norms_to_fold(network: keras.Model) -> dict[FixedBatchNorm, Convolution]:
     """Each one whose input is a plain convolution that nothing else reads, and that one."""
-    inner = [operation for operation in network.operations if operation not in _ends(network)]
-    read = [keras.tree.flatten(operation.input) for operation in inner]
-    readers = Counter(id(tensor) for tensors in (*read, network.outputs) for tensor in tensors)
+    read = Counter(id(tensor) for tensor in network.outputs)
+    for layer in network.operations:
+        read.update(id(tensor) for tensor in keras.tree.flatten(layer.input))
     found = {}
-    for norm in network.layers:
-        if isinstance(norm, FixedBatchNorm) and norm.scale and norm.center:
-            before = norm.input._keras_history.operation
-            if before in inner and readers[id(norm.input)] == 1 and _plain(before):
-                found[norm] = before
+    for layer in network.layers:
+        if isinstance(layer, FixedBatchNorm) and layer.scale and layer.center:
+            before = layer.input._keras_history.operation
+            if before in network.operations and read[id(layer.input)] == 1 and _plain(before):
+                found[layer] = before
     return found
 
 
-def _ends(network: keras.Model) -> list[keras.Operation]:
-    return [layer for layer in network.layers if isinstance(layer, keras.layers.InputLayer)]
-
-
 def _plain(layer: keras.Operation) -> bool:
-    return isinstance(layer, Convolution) and not layer.use_bias and _linear(layer)
-
-
-def _linear(layer: Convolution) -> bool:
-    return layer.activation is keras.activations.linear
+    """Whether it is a convolution and does nothing else."""
+    if not isinstance(layer, Convolution):
+        return False
+    return not layer.use_bias and layer.activation is keras.activations.linear

@@ -51,9 +51,8 @@ class Trainer:
     def _train(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """Train on a pile of batches. → sum of the losses, number of right answers."""
         strategy, total = self.device.strategy, tf.zeros(2)
-        if (
-            self.device.xla
-        ):  # which compiles every size anew: the last batch gets that of the others
+        if self.device.xla:
+            # It compiles each size of a batch anew, so the last one gets that of the others.
             missing = self.settings.batch_size - tf.shape(inputs)[1]
             inputs, targets = lengthened(inputs, missing), lengthened(targets, missing)
         for row in tf.range(tf.shape(inputs)[0]):
