@@ -18,7 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.workplace import ROOT, environment
+
 REPRO = (sys.executable, "-m", "dvc", "repro")
 PAUSE = (10, 150)  # seconds that a run has before it is killed; the longest stage takes 100
 
@@ -88,10 +89,6 @@ def run(folder: Path, *command: str) -> str:
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}")
     return done.stdout
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def results(folder: Path) -> list[str]:

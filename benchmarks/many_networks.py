@@ -16,7 +16,6 @@ Needs the tests' helpers; takes what is committed.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from typing import NamedTuple
 
 import psutil
 
-from benchmarks.workplace import ROOT
+from benchmarks.workplace import ROOT, environment
 from stages import zoo
 
 FIRST = ("efficientnet_lite0", "dinov2_s14")
@@ -176,11 +175,6 @@ def print_changes(
 
 def run(folder: Path, *command: str) -> None:
     subprocess.run(command, cwd=folder, env=environment(), check=True)
-
-
-def environment() -> dict[str, str]:
-    """For stages, the `python` of this process."""
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 if __name__ == "__main__":

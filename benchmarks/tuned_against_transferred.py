@@ -8,7 +8,6 @@ cannot show a difference of three points. No setting is chosen here.
 """
 
 import csv
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.workplace import ROOT, environment
 
 
 def main(seeds: list[str]) -> None:
@@ -64,9 +63,7 @@ def right(table: Path) -> list[bool]:
 
 
 def run(folder: Path, *command: str) -> None:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path}
-    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=folder, env=environment(), check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

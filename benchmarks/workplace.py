@@ -48,6 +48,11 @@ def workplace(params: dict, borrowed: list[str]) -> Iterator[Path]:
         yield folder
 
 
+def environment() -> dict[str, str]:
+    """For DVC, whose stages call `python`: this process's, whichever environment is active."""
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
 def stage(folder: Path, name: str, *words: str) -> Timed:
     """Run a stage in a folder, with this checkout's code."""
     return timed([sys.executable, "-m", f"stages.{name}", *words], folder)
