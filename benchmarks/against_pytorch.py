@@ -43,7 +43,7 @@ def main() -> None:
         parser.error(f"{wanted.python} is missing: make .parity/done brings it")
     params = study_params()
     params["finetune"]["epochs"] = wanted.epochs or params["finetune"]["epochs"]
-    params["finetune"]["patience"] = params["finetune"]["epochs"]
+    params["finetune"]["patience"] = 0
     models = [model for model in COMPARED if model in params["models"]]
     rates = {model: compare(model, params, wanted.python, wanted.rounds) for model in models}
     print_table(rates)

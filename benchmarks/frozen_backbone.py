@@ -77,7 +77,7 @@ def plain_way(model: str, params: dict, epochs: int) -> float:
 def our_way(params: dict) -> list[dict[str, float]]:
     """Seconds of the stages `features` and `transfer` of each network, and of training in it."""
     # 50 epochs whatever the validation loss says, as the plain way.
-    every = params | {"transfer": params["transfer"] | {"epochs": EPOCHS, "patience": EPOCHS}}
+    every = params | {"transfer": params["transfer"] | {"epochs": EPOCHS, "patience": 0}}
     borrowed = ["data", *(f"models/{model}/pretrained" for model in params["models"])]
     with workplace(every, borrowed) as folder:
         features = {model: stage(folder, "features", model).seconds for model in params["models"]}

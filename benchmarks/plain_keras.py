@@ -79,11 +79,12 @@ def augmentation(augment: dict) -> list[keras.layers.Layer]:
 
 
 def fit(network: keras.Model, rate: float, train, validation, epochs: int, patience: int) -> dict:
-    """Train; the weights of the best epoch stay. Seconds of each epoch and of the whole."""
+    """Train; with patience the best epoch's weights stay. → seconds of each epoch, of the whole."""
     started, clock = time.perf_counter(), Clock()
     network.compile(keras.optimizers.Adam(rate), "categorical_crossentropy", metrics=["accuracy"])
     best = keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
-    network.fit(train, validation_data=validation, epochs=epochs, callbacks=[best, clock])
+    callbacks = [best, clock] if patience else [clock]
+    network.fit(train, validation_data=validation, epochs=epochs, callbacks=callbacks)
     return {"seconds": time.perf_counter() - started, "epochs": clock.seconds}
 
 

@@ -6,10 +6,10 @@
 Plain is plain_keras.py, one process for both runs of a network; ours are the stages `features` and
 `transfer` for the first run, `finetune` for the second, each a process of its own. Both sides count
 from Python's start to the saved model, start from the same weights, see the same pictures of the
-same split, train for all epochs of params.yaml (none stops early) and keep the best one. Not
-counted: writing the class folders for Keras, and testing. With `--epochs`, the plain runs end after
-so many, the others are reckoned from their mean epoch but the first, which also builds the graph,
-and accuracies are not to be compared.
+same split, train for all epochs of params.yaml (none stops early) and keep the best one, or with a
+patience of 0 the last. Not counted: writing the class folders for Keras, and testing. With
+`--epochs`, the plain runs end after so many, the others are reckoned from their mean epoch but the
+first, which also builds the graph, and accuracies are not to be compared.
 
 Needs data/rgb, data/split.csv and models/*/pretrained (`dvc repro weights split`); it works in a
 folder of its own and changes nothing here.
@@ -46,7 +46,7 @@ def main() -> None:
         parser.error("--epochs: 2 or more, the first is not like the others")
     params = study_params()
     for phase in PHASES:
-        params[phase]["patience"] = params[phase]["epochs"]
+        params[phase]["patience"] = params[phase]["patience"] and params[phase]["epochs"]
     borrowed = ["data", *(f"models/{model}/pretrained" for model in params["models"])]
     ours: Runs = {}
     plain: Runs = {}

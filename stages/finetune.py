@@ -38,10 +38,10 @@ def main(model: str) -> None:
     trainer = Trainer(tuned, batches, device, rates(model, backbone, settings))
     with checkpoint(f"{model}-finetune", trainer, batches, validation) as kept:
         curve = Path("reports/training", f"{model}-finetune")
-        best = train(trainer, batches, validation, curve, kept)
+        chosen = train(trainer, batches, validation, curve, kept)
         if settings.average:
-            best |= averaged(trainer, before, validation)
-        card = models.card(model, "finetune", listing, params, best)
+            chosen |= averaged(trainer, before, validation)
+        card = models.card(model, "finetune", listing, params, chosen)
         trained = models.count(tuned.trainable_variables)
         models.save_trained(folder / "finetune", backbone, head, trained, card)
 

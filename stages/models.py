@@ -119,12 +119,12 @@ def count(variables: list[keras.Variable]) -> int:
 
 
 def card(
-    name: str, phase: str, listing: Listing, params: SimpleNamespace, best: dict
+    name: str, phase: str, listing: Listing, params: SimpleNamespace, chosen: dict
 ) -> dict[str, object]:
     """What must be known of a trained model to use it, and to trace where it came from.
 
-    `params` has `seed`, `rgb.background` and the settings of the phase, `best` is what the
-    training engine says of the epoch that was kept.
+    `params` has `seed`, `rgb.background` and the settings of the phase, `chosen` is what
+    the training engine says of the epoch whose weights these are.
     """
     entry = zoo.lookup(name).ENTRY
     made_from = read_json(Path("models", name, "pretrained", CARD))
@@ -138,7 +138,7 @@ def card(
         "classes": listing.classes,
         "seed": params.seed,
         "training": getattr(params, phase).model_dump(),
-        "best": best,
+        "chosen": chosen,
         "split_sha256": hashlib.sha256(Path("data/split.csv").read_bytes()).hexdigest(),
     }
 

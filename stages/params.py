@@ -174,7 +174,7 @@ class Training(Section):
     class_weights: Literal["none", "balanced"]
     batch_size: int = Field(ge=1, le=4096)
     epochs: int = Field(ge=1, le=10_000)
-    patience: int = Field(ge=1, le=10_000)
+    patience: int = Field(ge=0, le=10_000)
 
     @model_validator(mode="after")
     def _decay_has_an_optimizer(self) -> Training:

@@ -37,37 +37,38 @@ def checkpoint(name: str, trainer: Trainer, batches: Batches, validation: Valida
 def train(
     trainer: Trainer, batches: Batches, validation: Validation, curve: Path, kept: Checkpoint
 ) -> dict[str, float]:
-    """Train until validation loss has not fallen for `patience` epochs; keep the best epoch's.
+    """Train, with early stopping or without (`chosen_epoch`).
 
     The learning curve goes to the folder `curve`. A training that was killed goes on after its
-    last whole epoch, and ends in the same bytes. Returns the best epoch's number, counted from 1,
-    and its validation loss and accuracy. Raises StudyError where the loss is no number any more.
+    last whole epoch, and ends in the same bytes. Returns the chosen epoch's number, and its
+    validation loss and accuracy. Raises StudyError where the loss is no number any more.
     """
     settings = batches.settings
-    done, best = resumed(trainer, kept)
+    done, chosen = resumed(trainer, kept)
     lines = Curve(curve, settings.epochs, done)
     ahead = Ahead(batches.epochs(len(done) + 1))
     piles = iter(ahead)
     try:
-        while len(done) < settings.epochs and len(done) - best_epoch(done) < settings.patience:
+        while len(done) < settings.epochs and not is_stuck(done, settings.patience):
             figures = one_epoch(trainer, piles, batches) | trainer.validate(validation)
             require_finite(figures, len(done) + 1)
             done.append(figures)
-            if best_epoch(done) == len(done):
-                best = values(trainer.model.variables)
+            if chosen_epoch(done, settings.patience) == len(done):
+                chosen = values(trainer.model.variables)
             lines.add(len(done), figures)
-            keep(kept, trainer, done, best)
+            keep(kept, trainer, done, chosen)
     except KeyboardInterrupt:
         there = f"goes on after epoch {len(done)}" if done else "starts again"
         raise InterruptedStageError(f"interrupted; `dvc repro` {there}") from None
     finally:
         piles.close()
         lines.end()
-    assign(trainer.model.variables, best)
+    assign(trainer.model.variables, chosen)
     print(f"{ahead.share:.1%} of the time went by waiting for data", flush=True)
-    figures = done[best_epoch(done) - 1]
+    number = chosen_epoch(done, settings.patience)
+    figures = done[number - 1]
     return {
-        "epoch": best_epoch(done),
+        "epoch": number,
         "validation_loss": figures["val_loss"],
         "validation_accuracy": figures["val_accuracy"],
     }
@@ -84,10 +85,19 @@ def one_epoch(trainer: Trainer, piles: Iterator[Pile], batches: Batches) -> Figu
     return {"loss": float(loss), "accuracy": float(accuracy)}
 
 
-def best_epoch(done: Sequence[Figures]) -> int:
-    """The epoch, counted from 1, with the lowest validation loss, the first of several; or 0."""
+def is_stuck(done: Sequence[Figures], patience: int) -> bool:
+    """Whether validation loss has not fallen for `patience` epochs; never with 0."""
+    return bool(patience and done) and len(done) - chosen_epoch(done, patience) >= patience
+
+
+def chosen_epoch(done: Sequence[Figures], patience: int) -> int:
+    """The epoch, counted from 1, whose weights stay.
+
+    With early stopping the one with the lowest validation loss, the first of several; without
+    (a patience of 0) the last one.
+    """
     losses = [figures["val_loss"] for figures in done]
-    return 1 + losses.index(min(losses)) if losses else 0
+    return 1 + losses.index(min(losses)) if patience else len(done)
 
 
 def require_finite(figures: Figures, epoch: int) -> None:
@@ -98,19 +108,19 @@ def require_finite(figures: Figures, epoch: int) -> None:
             )
 
 
-def keep(kept: Checkpoint, trainer: Trainer, done: list[Figures], best: Values) -> None:
+def keep(kept: Checkpoint, trainer: Trainer, done: list[Figures], chosen: Values) -> None:
     arrays = {f"state.{row}": value for row, value in enumerate(values(trainer.state))}
-    kept.save(done, arrays | {f"best.{row}": value for row, value in enumerate(best)})
+    kept.save(done, arrays | {f"chosen.{row}": value for row, value in enumerate(chosen)})
 
 
 def resumed(trainer: Trainer, kept: Checkpoint) -> tuple[list[Figures], Values]:
-    """Set the state that was kept. → figures of the epochs it had, values of its best epoch."""
+    """Set the state that was kept. → figures of the epochs it had, values of the chosen one."""
     done, arrays = kept.load()
     if not done:
         return [], []
     print(f"goes on after epoch {len(done)}", flush=True)
     assign(trainer.state, [arrays[f"state.{row}"] for row in range(len(trainer.state))])
-    return done, [arrays[f"best.{row}"] for row in range(len(trainer.model.variables))]
+    return done, [arrays[f"chosen.{row}"] for row in range(len(trainer.model.variables))]
 
 
 def values(variables: Sequence[keras.Variable]) -> Values:

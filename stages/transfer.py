@@ -30,8 +30,8 @@ def main(model: str) -> None:
     trainer = Trainer(head, batches, device)
     with checkpoint(f"{model}-transfer", trainer, batches, validation) as kept:
         curve = Path("reports/training", f"{model}-transfer")
-        best = train(trainer, batches, validation, curve, kept)
-        card = models.card(model, "transfer", listing, params, best)
+        chosen = train(trainer, batches, validation, curve, kept)
+        card = models.card(model, "transfer", listing, params, chosen)
         pretrained = folder / "pretrained" / models.BACKBONE
         trained = models.count(head.trainable_variables)
         models.save_trained(folder / "transfer", pretrained, head, trained, card)

@@ -48,6 +48,15 @@ def test_training_stops_when_validation_has_not_fallen_for_the_patience():
     assert [row.split("\t")[0] for row in table] == ["step", "1", "2", "3"]
 
 
+def test_training_without_patience_goes_to_the_end_and_leaves_the_last_weights():
+    trainer, batches, validation = parts(PLAIN.model_copy(update={"patience": 0}), truth=False)
+    with training.checkpoint("small", trainer, batches, validation) as kept:
+        chosen = training.train(trainer, batches, validation, Path("curve"), kept)
+    assert chosen["epoch"] == PLAIN.epochs
+    figures = trainer.validate(validation)
+    assert figures["val_loss"] == pytest.approx(chosen["validation_loss"], rel=1e-6)
+
+
 def test_training_learns():
     _, best = trained(PLAIN)
     assert best["validation_accuracy"] >= 0.9
