@@ -12,29 +12,42 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from statistics import fmean as mean
+from typing import NamedTuple
 
 import yaml
 
 from benchmarks.workplace import ROOT, environment
 
 
+class Compared(NamedTuple):
+    """Transferred against tuned, over validation and test pictures; points are of a hundred."""
+
+    pictures: int
+    transferred: float
+    tuned: float
+    gained: int
+    lost: int
+    points: float
+    points_on_test: float
+
+
 def main(seeds: list[str]) -> None:
-    gains: dict[str, list[float]] = {}
-    print("network seed pictures transferred tuned gained lost points")
+    found: dict[str, list[Compared]] = {}
+    print("network seed", *Compared._fields)
     for seed in seeds:
-        for model, figures in study(int(seed)).items():
-            before, after, gained, lost, pictures = figures
-            points = 100 * (after - before)
-            gains.setdefault(model, []).append(points)
-            print(
-                f"{model} {seed} {pictures} {before:.3f} {after:.3f} {gained} {lost} {points:+.1f}"
-            )
-    for model, points in gains.items():
-        print(f"{model} mean of {len(points)} seeds {sum(points) / len(points):+.1f} points")
+        for model, compared in study(int(seed)).items():
+            found.setdefault(model, []).append(compared)
+            print(model, seed, *(round(figure, 3) for figure in compared), flush=True)
+    for model, rows in found.items():
+        pooled, on_test = (
+            mean(getattr(row, name) for row in rows) for name in ("points", "points_on_test")
+        )
+        print(f"{model} mean of {len(rows)} seeds {pooled:+.1f}, on test alone {on_test:+.1f}")
 
 
-def study(seed: int) -> dict[str, tuple]:
-    """Run the study with a seed; for each network what `compared` says."""
+def study(seed: int) -> dict[str, Compared]:
+    """Run the study with a seed; what it says of each network."""
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder, "vitoon")
         run(ROOT, "git", "clone", "--quiet", str(ROOT), str(clone))
@@ -43,23 +56,36 @@ def study(seed: int) -> dict[str, tuple]:
         params["seed"] = seed
         (clone / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
         run(clone, sys.executable, "-m", "dvc", "repro", "--quiet", "evaluate")
-        return {model: compared(clone / "reports/predictions", model) for model in params["models"]}
+        return {model: compare(clone / "reports/predictions", model) for model in params["models"]}
 
 
-def compared(predictions: Path, model: str) -> tuple[float, float, int, int, int]:
-    """Accuracy transferred and tuned, pictures gained and lost by tuning, number of pictures."""
-    transferred, tuned = (right(predictions / f"{model}-{p}.csv") for p in ("transfer", "finetune"))
-    gained = sum(after > before for before, after in zip(transferred, tuned, strict=True))
-    lost = sum(after < before for before, after in zip(transferred, tuned, strict=True))
-    count = len(tuned)
-    return sum(transferred) / count, sum(tuned) / count, gained, lost, count
+def compare(predictions: Path, model: str) -> Compared:
+    before, after = (right(predictions / f"{model}-{p}.csv") for p in ("transfer", "finetune"))
+    both = {split: list(zip(before[split], after[split], strict=True)) for split in before}
+    pooled = [pair for pairs in both.values() for pair in pairs]
+    return Compared(
+        pictures=len(pooled),
+        transferred=mean(transferred for transferred, _ in pooled),
+        tuned=mean(tuned for _, tuned in pooled),
+        gained=sum(tuned > transferred for transferred, tuned in pooled),
+        lost=sum(tuned < transferred for transferred, tuned in pooled),
+        points=points(pooled),
+        points_on_test=points(both["test"]),
+    )
 
 
-def right(table: Path) -> list[bool]:
-    """For each validation or test picture whether it was classified correctly."""
+def points(pairs: list[tuple[bool, bool]]) -> float:
+    return 100 * mean(tuned - transferred for transferred, tuned in pairs)
+
+
+def right(table: Path) -> dict[str, list[bool]]:
+    """Of each held-out split, for each picture whether it was classified correctly."""
+    found: dict[str, list[bool]] = {"validation": [], "test": []}
     with table.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] != "train"]
-    return [row["actual"] == row["predicted"] for row in rows]
+        for row in csv.DictReader(file):
+            if row["split"] in found:
+                found[row["split"]].append(row["actual"] == row["predicted"])
+    return found
 
 
 def run(folder: Path, *command: str) -> None:
