@@ -4,7 +4,7 @@
 
 Runs `dvc repro evaluate` in a clone of its own for each seed (what this checkout's DVC cache
 already holds is not run again) and pools validation and test pictures, since 120 test pictures
-cannot show a difference of three points. No setting is chosen here, but those of the recipe were, on
+cannot show a difference of three points. No setting is chosen here, but the recipe was, on
 validation pictures (docs/decisions.md): hence the points on test pictures alone.
 """
 
