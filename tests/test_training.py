@@ -32,29 +32,22 @@ def written() -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in files}
 
 
-def test_training_leaves_the_weights_of_the_epoch_it_calls_best():
-    trainer, batches, validation = parts(PLAIN, truth=False)  # each epoch is worse than the last
+@pytest.mark.parametrize(("patience", "epoch"), [(6, 1), (0, PLAIN.epochs)])
+def test_training_leaves_the_weights_of_the_epoch_it_chooses(patience, epoch):
+    settings = PLAIN.model_copy(update={"patience": patience})
+    trainer, batches, validation = parts(settings, truth=False)  # each epoch is worse than the last
     with training.checkpoint("small", trainer, batches, validation) as kept:
-        best = training.train(trainer, batches, validation, Path("curve"), kept)
+        chosen = training.train(trainer, batches, validation, Path("curve"), kept)
     figures = trainer.validate(validation)
-    assert best["epoch"] == 1
-    assert figures["val_loss"] == pytest.approx(best["validation_loss"], rel=1e-6)
-    assert figures["val_accuracy"] == best["validation_accuracy"]
+    assert chosen["epoch"] == epoch
+    assert figures["val_loss"] == pytest.approx(chosen["validation_loss"], rel=1e-6)
+    assert figures["val_accuracy"] == chosen["validation_accuracy"]
 
 
 def test_training_stops_when_validation_has_not_fallen_for_the_patience():
     trained(PLAIN.model_copy(update={"patience": 2}), truth=False)
     table = Path("curve/plots/metrics/validation/loss.tsv").read_text().splitlines()
     assert [row.split("\t")[0] for row in table] == ["step", "1", "2", "3"]
-
-
-def test_training_without_patience_goes_to_the_end_and_leaves_the_last_weights():
-    trainer, batches, validation = parts(PLAIN.model_copy(update={"patience": 0}), truth=False)
-    with training.checkpoint("small", trainer, batches, validation) as kept:
-        chosen = training.train(trainer, batches, validation, Path("curve"), kept)
-    assert chosen["epoch"] == PLAIN.epochs
-    figures = trainer.validate(validation)
-    assert figures["val_loss"] == pytest.approx(chosen["validation_loss"], rel=1e-6)
 
 
 def test_training_learns():
