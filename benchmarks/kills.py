@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.workplace import ROOT, environment
+from benchmarks.workplace import clone, environment, run
 
 REPRO = (sys.executable, "-m", "dvc", "repro")
 PAUSE = (10, 150)  # seconds that a run has before it is killed; the longest stage takes 100
@@ -28,6 +28,8 @@ def main(kills: int) -> None:
     rng, log = random.Random(0), ""
     with tempfile.TemporaryDirectory() as folder:
         whole, killed = (clone(Path(folder, name)) for name in ("whole", "killed"))
+        for each in (whole, killed):
+            (each / "dvc.lock").unlink()
         started = time.monotonic()
         run(whole, *REPRO)
         unbroken = time.monotonic() - started
@@ -39,12 +41,6 @@ def main(kills: int) -> None:
         print(f"{kills} kills, {resumed} trainings went on from an epoch")
         different = [name for name in results(whole) if not same(whole / name, killed / name)]
         print(f"different files: {', '.join(different) or 'none'}")
-
-
-def clone(folder: Path) -> Path:
-    run(ROOT, "git", "clone", "--quiet", str(ROOT), str(folder))
-    (folder / "dvc.lock").unlink()
-    return folder
 
 
 def kill_after(seconds: float, folder: Path, number: int, *options: str) -> str:
@@ -75,20 +71,6 @@ def kill_after(seconds: float, folder: Path, number: int, *options: str) -> str:
     at = stages[-1] if stages else "its start"
     print(f"kill {number} after {seconds:.0f} s, at {at}", flush=True)
     return text
-
-
-def run(folder: Path, *command: str) -> str:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}")
-    return done.stdout
 
 
 def results(folder: Path) -> list[str]:

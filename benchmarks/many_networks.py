@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import psutil
 
-from benchmarks.workplace import ROOT, environment
+from benchmarks.workplace import ROOT, clone, environment, run
 from stages import zoo
 
 FIRST = ("efficientnet_lite0", "dinov2_s14")
@@ -61,19 +61,18 @@ def main() -> None:
 
 def compare(first: Sequence[str], added: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
-        clone, mirror = Path(name, "vitoon"), Path(name, "mirror")
         # In a process of its own: a small parent, so that no child's memory is counted from its.
         this = [sys.executable, "-m", "benchmarks.many_networks"]
         run(ROOT, *this, "--prepare", name, "--added", *added)
-        run(ROOT, "git", "clone", "--quiet", str(ROOT), str(clone))
-        (clone / "dvc.lock").unlink(missing_ok=True)
-        lay_out(clone, mirror, [*first])
-        alone = repro(clone)
-        before = entries(clone, first)
-        lay_out(clone, mirror, [*first, *added])
-        together = repro(clone)
+        study, mirror = clone(Path(name, "vitoon")), Path(name, "mirror")
+        (study / "dvc.lock").unlink()
+        lay_out(study, mirror, [*first])
+        alone = repro(study)
+        before = entries(study, first)
+        lay_out(study, mirror, [*first, *added])
+        together = repro(study)
         print_peaks({f"{len(first)}": alone, f"{len(added)} more": together})
-        print_changes(before, entries(clone, first), together.stages, first)
+        print_changes(before, entries(study, first), together.stages, first)
 
 
 def prepare(folder: Path, networks: Sequence[str]) -> None:
@@ -93,7 +92,7 @@ def prepare(folder: Path, networks: Sequence[str]) -> None:
             made_up.write(file, made_up.tensors(network))
 
 
-def lay_out(clone: Path, mirror: Path, models: list[str]) -> None:
+def lay_out(study: Path, mirror: Path, models: list[str]) -> None:
     """The small study of the tests with these networks."""
     from tests.test_pipeline import change, tiny
 
@@ -102,16 +101,16 @@ def lay_out(clone: Path, mirror: Path, models: list[str]) -> None:
         params["models"] = models
         params["weights"]["mirror"] = str(mirror)
 
-    change(clone, edit)
+    change(study, edit)
 
 
-def repro(clone: Path) -> Repro:
+def repro(study: Path) -> Repro:
     """Run `dvc repro` and look at its processes meanwhile."""
     started, peaks = time.perf_counter(), {}
-    with (clone / "printed").open("w+", encoding="utf-8") as printed:
+    with (study / "printed").open("w+", encoding="utf-8") as printed:
         process = psutil.Popen(
             [sys.executable, "-m", "dvc", "repro"],
-            cwd=clone,
+            cwd=study,
             env=environment(),
             stdout=printed,
             stderr=subprocess.STDOUT,
@@ -140,9 +139,9 @@ def look(process: psutil.Process, peaks: dict[str, float]) -> None:
             peaks[stage] = max(peaks.get(stage, 0), int(found[1]) / 1024)
 
 
-def entries(clone: Path, networks: Sequence[str]) -> dict[str, str]:
+def entries(study: Path, networks: Sequence[str]) -> dict[str, str]:
     """What dvc.lock says of each stage of some networks, as it is written there."""
-    text = (clone / "dvc.lock").read_text(encoding="utf-8")
+    text = (study / "dvc.lock").read_text(encoding="utf-8")
     parts = re.split(r"^  (?=\S)", text, flags=re.MULTILINE)
     named = {part.split(":")[0]: part for part in parts}
     return {stage: part for stage, part in named.items() if is_of(stage, networks)}
@@ -171,10 +170,6 @@ def print_changes(
     print(f"entries of the first in dvc.lock: {len(before)}, changed: {changed or 'none'}")
     print(f"stages of theirs that ran again: {again or 'none'}")
     print("stages of no network that ran again:", *(s for s in started if "@" not in s))
-
-
-def run(folder: Path, *command: str) -> None:
-    subprocess.run(command, cwd=folder, env=environment(), check=True)
 
 
 if __name__ == "__main__":

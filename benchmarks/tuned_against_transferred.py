@@ -9,7 +9,6 @@ validation pictures (docs/decisions.md): hence the points on test pictures alone
 """
 
 import csv
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import NamedTuple
 
 import yaml
 
-from benchmarks.workplace import ROOT, environment
+from benchmarks.workplace import ROOT, clone, run
 
 
 class Compared(NamedTuple):
@@ -49,15 +48,15 @@ def main(seeds: list[str]) -> None:
 
 def study(seed: int) -> dict[str, Compared]:
     """Run the study with a seed; what it says of each network."""
-    with tempfile.TemporaryDirectory() as folder:
-        clone = Path(folder, "vitoon")
-        run(ROOT, "git", "clone", "--quiet", str(ROOT), str(clone))
-        run(clone, sys.executable, "-m", "dvc", "cache", "dir", "--local", str(ROOT / ".dvc/cache"))
-        params = yaml.safe_load((clone / "params.yaml").read_text())
+    with tempfile.TemporaryDirectory() as name:
+        folder = clone(Path(name, "vitoon"))
+        dvc = (sys.executable, "-m", "dvc")
+        run(folder, *dvc, "cache", "dir", "--local", str(ROOT / ".dvc/cache"))
+        params = yaml.safe_load((folder / "params.yaml").read_text())
         params["seed"] = seed
-        (clone / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-        run(clone, sys.executable, "-m", "dvc", "repro", "--quiet", "evaluate")
-        return {model: compare(clone / "reports/predictions", model) for model in params["models"]}
+        (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        run(folder, *dvc, "repro", "--quiet", "evaluate")
+        return {model: compare(folder / "reports/predictions", model) for model in params["models"]}
 
 
 def compare(predictions: Path, model: str) -> Compared:
@@ -87,10 +86,6 @@ def right(table: Path) -> dict[str, list[bool]]:
             if row["split"] in found:
                 found[row["split"]].append(row["actual"] == row["predicted"])
     return found
-
-
-def run(folder: Path, *command: str) -> None:
-    subprocess.run(command, cwd=folder, env=environment(), check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What benchmarks share: stages as processes, in a folder that only borrows the study's files."""
+"""What benchmarks share: commands in a clone, stages in a folder that borrows from the study."""
 
 from __future__ import annotations
 
@@ -53,6 +53,27 @@ def environment() -> dict[str, str]:
     return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
+def clone(folder: Path) -> Path:
+    """A clone of what this checkout has committed; returns its folder."""
+    run(ROOT, "git", "clone", "--quiet", str(ROOT), str(folder))
+    return folder
+
+
+def run(folder: Path, *command: str) -> str:
+    """What a command printed. Raises SystemExit, with the last of it, where it fails."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
 def stage(folder: Path, name: str, *words: str) -> Timed:
     """Run a stage in a folder, with this checkout's code."""
     return timed([sys.executable, "-m", f"stages.{name}", *words], folder)
@@ -61,10 +82,10 @@ def stage(folder: Path, name: str, *words: str) -> Timed:
 def timed(command: list[str], folder: Path) -> Timed:
     """Run a command that prints a line for each epoch. Raises SystemExit where it fails."""
     print("$", *command[1:], flush=True)
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    variables = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     started, epochs, said = time.perf_counter(), [], deque(maxlen=30)
-    with subprocess.Popen(command, cwd=folder, env=environment, **pipes) as process:
+    with subprocess.Popen(command, cwd=folder, env=variables, **pipes) as process:
         for line in process.stdout:
             said.append(line)
             if EPOCH.match(line):
