@@ -1,4 +1,4 @@
-"""What several tests use: a study in an empty folder, with the project's own params.yaml."""
+"""What several tests use: a study in an empty folder, with the parameters of tests/params.yaml."""
 
 import copy
 from pathlib import Path
@@ -23,14 +23,14 @@ def project() -> Path:
 
 @pytest.fixture
 def content() -> dict:
-    """What the project's params.yaml says, free to be changed."""
-    return copy.deepcopy(yaml.load((PROJECT / "params.yaml").read_text(), params._Loader))
+    """What tests/params.yaml says, free to be changed."""
+    return copy.deepcopy(yaml.load((PROJECT / "tests/params.yaml").read_text(), params._Loader))
 
 
 @pytest.fixture
 def study(tmp_path, monkeypatch) -> Path:
-    """A folder with the project's params.yaml, made the current one."""
-    (tmp_path / "params.yaml").write_bytes((PROJECT / "params.yaml").read_bytes())
+    """A folder with the tests' params.yaml, made the current one."""
+    (tmp_path / "params.yaml").write_bytes((PROJECT / "tests/params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

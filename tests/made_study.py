@@ -15,7 +15,7 @@ MISFILED = (0, 3)  # class and picture: every run takes it for one of the last c
 ROOT = Path(__file__).parent.parent
 SPLITS = ("train", "train", "train", "validation", "test", "test")
 CLASSES = ("Bird", "Cat & <kitten>", "Tree")
-PARAMS = ROOT.joinpath("params.yaml").read_text(encoding="utf-8")
+PARAMS = ROOT.joinpath("tests/params.yaml").read_text(encoding="utf-8")
 MODELS = ("tiny_cnn", "tiny_vit")
 RGB = ("file", "class", "raw", "status", "reason", "mode", "format", "width", "height", "sha256")
 RAW = ("file", "source", "page_url", "title", "author", "licence", "sha256")

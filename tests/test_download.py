@@ -27,7 +27,7 @@ class Study:
     def __init__(self, folder, urls, per_class=100, **download):
         self.folder, self.cache = folder, folder / "cache"
         folder.mkdir(exist_ok=True)
-        content = yaml.safe_load((TESTS.parent / "params.yaml").read_text())
+        content = yaml.safe_load((TESTS / "params.yaml").read_text())
         content["classes"] = {name: {"search": [name], "exclude": []} for name in urls}
         content["scrape"] |= {"source": "urls", "urls": "list.csv", "per_class": per_class}
         content["scrape"]["allow_incomplete"] = True

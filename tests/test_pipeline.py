@@ -76,12 +76,13 @@ def draw_pictures(folder: Path) -> None:
 
 
 def copy_working_tree(clone: Path) -> None:
-    """What is not committed yet is tested too."""
+    """What is not committed yet is tested too, but with the parameters of the tests."""
     listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, clone / name)
+    shutil.copyfile(ROOT / "tests/params.yaml", clone / "params.yaml")
 
 
 def change(clone: Path, edit) -> None:

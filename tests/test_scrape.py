@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """An empty project whose pictures lie in `album`, with two classes."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = yaml.safe_load((ROOT / "tests/params.yaml").read_text())
     params["classes"] = {name: {"search": [name], "exclude": []} for name in ("Cat", "Dog")}
     params["scrape"] |= {"source": "folder", "folder": "album", "per_class": 3}
     params["scrape"]["allow_incomplete"] = True

@@ -20,7 +20,7 @@ def study(tmp_path):
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     first = {"stages": {name: stages[name] for name in ("source_code", "scrape")}}
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(first))
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = yaml.safe_load((ROOT / "tests/params.yaml").read_text())
     params["classes"] = {"Cat": {}, "Dog": {}}
     params["scrape"] |= {"source": ["folder"], "folder": "album", "per_class": 1}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))

@@ -37,7 +37,7 @@ class Study:
 
     def __init__(self, folder, port):
         self.folder, self.port = folder, port
-        self.params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        self.params = yaml.safe_load((ROOT / "tests/params.yaml").read_text())
         self.params["classes"] = {"Cat": {}, "Dog": {}}
         self.params["scrape"] |= {"per_class": 12}
         self.params["scrape"]["download"] |= {"retries": 0}
