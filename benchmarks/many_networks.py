@@ -5,10 +5,11 @@
 
 In a clone of this checkout, on drawn pictures (three classes of twenty) and with an epoch or two,
 `dvc repro` runs with the default pair, then once more with eight networks added. Weights that are
-not in packages are made up, in their publishers' formats, and come from a mirror. Memory
-is that of the largest process of the run, from start to end, and of which stage it was. Then the
-entries of the first networks in dvc.lock are compared byte for byte, and the stages that the second
-run started are looked through for theirs.
+not in packages are made up, in their publishers' formats, and come from a mirror. Memory is that
+of the largest process of the run, from start to end, and of which stage it was; and the same of
+each network, as a large one takes more, alone or among ten. Then the entries of the first networks
+in dvc.lock are compared byte for byte, and the stages that the second run started are looked
+through for theirs.
 
 Needs the tests' helpers; takes what is committed.
 """
@@ -63,7 +64,7 @@ def compare(first: Sequence[str], added: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         # In a process of its own: a small parent, so that no child's memory is counted from its.
         this = [sys.executable, "-m", "benchmarks.many_networks"]
-        run(ROOT, *this, "--prepare", name, "--added", *added)
+        run(ROOT, *this, "--prepare", name, "--added", *first, *added)
         study, mirror = clone(Path(name, "vitoon")), Path(name, "mirror")
         (study / "dvc.lock").unlink()
         lay_out(study, mirror, [*first])
@@ -155,11 +156,19 @@ def is_of(stage: str, networks: Sequence[str]) -> bool:
 def print_peaks(runs: dict[str, Repro]) -> None:
     print(f"{'networks':10}{'stages run':>12}{'seconds':>10}{'largest process':>18}")
     for name, done in runs.items():
-        stage = max(done.peaks, key=done.peaks.get)
-        print(f"{name:10}{len(done.stages):12}{done.seconds:10.0f}", end="")
-        print(f"{done.peaks[stage]:15.0f} MB  {stage}")
+        print(f"{name:10}{len(done.stages):12}{done.seconds:10.0f}{largest(done.peaks)}")
     for process in ("dvc repro", "stages.report"):
         print(f"{process}:", *(f"{done.peaks[process]:.0f} MB" for done in runs.values()))
+    for done in runs.values():
+        for network in zoo.NAMES:
+            own = {p: peak for p, peak in done.peaks.items() if network in p.split()}
+            if own:
+                print(f"{network:32}{largest(own)}")
+
+
+def largest(peaks: dict[str, float]) -> str:
+    process = max(peaks, key=peaks.get)
+    return f"{peaks[process]:15.0f} MB  {process}"
 
 
 def print_changes(
