@@ -16,12 +16,11 @@ from collections.abc import Callable
 from math import isqrt
 
 import keras
-import numpy as np
 import tensorflow as tf
 from vit_keras.layers import TransformerBlock
 
 
-def explainer(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+def explainer(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     """A function: float32 RGB (n, size, size, 3) in [-1, 1] → float32 (n, side, side) ≥ 0.
 
     `network` gives logits and is built of vit-keras's blocks; side × side are its patches.
@@ -31,7 +30,7 @@ def explainer(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     attentions = [block.output[1] for block in blocks]
     inner = keras.Model(network.input, [*attentions, tokens, network.output])
 
-    def explain(pictures: np.ndarray) -> np.ndarray:
+    def explain(pictures: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             *attentions, tokens, logits = inner(pictures)
             named = tf.reduce_max(logits, axis=1)
@@ -41,7 +40,7 @@ def explainer(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
             relevance += relevance @ tf.reduce_mean(tf.nn.relu(gained * attention), axis=1)
         patches = relevance[:, 0, 1:]  # the first token is the class token, no place
         side = isqrt(patches.shape[1])
-        return tf.reshape(patches, (-1, side, side)).numpy()
+        return tf.reshape(patches, (-1, side, side))
 
     return explain
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 
-def explainer(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+def explainer(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     """A function: float32 RGB (n, size, size, 3) in [-1, 1] → float32 (n, h, w) ≥ 0.
 
     `network` gives logits; h × w is its last map with more than one place.
@@ -22,11 +21,11 @@ def explainer(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     last = next(layer for layer in reversed(network.layers) if len(layer.output.shape) == 4)
     both = keras.Model(network.input, [last.output, network.output])
 
-    def explain(pictures: np.ndarray) -> np.ndarray:
+    def explain(pictures: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             maps, logits = both(pictures)
             named = tf.reduce_max(logits, axis=1)
         gains = tf.reduce_mean(tape.gradient(named, maps), axis=(1, 2), keepdims=True)
-        return tf.nn.relu(tf.reduce_sum(gains * maps, axis=-1)).numpy()
+        return tf.nn.relu(tf.reduce_sum(gains * maps, axis=-1))
 
     return explain
