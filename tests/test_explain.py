@@ -44,6 +44,7 @@ def test_attention_relevance_is_that_of_the_paper_for_a_class_token(pictures):
     _, _, network = classifier("tiny_vit")
     blocks = [layer for layer in network.layers if isinstance(layer, TransformerBlock)]
     inner = keras.Model(network.input, [*(block.output[1] for block in blocks), network.output])
+    explain = explainer(network)
     for picture in pictures[:, None]:
         with tf.GradientTape() as tape:
             *attentions, logits = inner(picture)
@@ -53,7 +54,7 @@ def test_attention_relevance_is_that_of_the_paper_for_a_class_token(pictures):
         for weights, gain in zip(attentions, gains, strict=True):
             relevance = relevance + np.maximum(gain * weights, 0)[0].mean(axis=0) @ relevance
         expected = relevance[0, 1:].reshape(4, 4)
-        found = explainer(network)(picture)[0].numpy()
+        found = explain(picture)[0].numpy()
         # What the class token adds to the logit is a factor that no place of the map depends on.
         assert found / found.sum() == pytest.approx(expected / expected.sum(), rel=1e-3)
 
