@@ -6,14 +6,12 @@ a study with other classes.
 
 import csv
 import io
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from stages import zoo
+from tests.test_discipline import git
 
-ROOT = Path(__file__).parents[1]
 PHASES = {"transfer": "transferred", "finetune": "fine-tuned"}
 
 
@@ -26,8 +24,7 @@ def test_the_table_of_results_is_the_leaderboard_s():
 
 
 def committed(file: str) -> str:
-    show = ("git", "show", f"HEAD:{file}")
-    done = subprocess.run(show, cwd=ROOT, capture_output=True, encoding="utf-8")
+    done = git("show", f"HEAD:{file}")
     if done.returncode:
         pytest.skip(f"nothing is committed here: {done.stderr.strip()}")
     return done.stdout
