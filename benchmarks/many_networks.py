@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--prepare", type=Path, help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.prepare:
-        prepare(wanted.prepare, wanted.added)
+        prepare(wanted.prepare, {*wanted.first, *wanted.added})
     else:
         compare(wanted.first, wanted.added)
 
@@ -64,7 +64,7 @@ def compare(first: Sequence[str], added: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         # In a process of its own: a small parent, so that no child's memory is counted from its.
         this = [sys.executable, "-m", "benchmarks.many_networks"]
-        run(ROOT, *this, "--prepare", name, "--added", *first, *added)
+        run(ROOT, *this, "--prepare", name, "--first", *first, "--added", *added)
         study, mirror = clone(Path(name, "vitoon")), Path(name, "mirror")
         (study / "dvc.lock").unlink()
         lay_out(study, mirror, [*first])
@@ -76,7 +76,7 @@ def compare(first: Sequence[str], added: Sequence[str]) -> None:
         print_changes(before, entries(study, first), together.stages, first)
 
 
-def prepare(folder: Path, networks: Sequence[str]) -> None:
+def prepare(folder: Path, networks: set[str]) -> None:
     """Drawn pictures, and a mirror with made-up weights."""
     from tests.reference import made_up
     from tests.test_parity import APPLICATIONS, application, write_as_keras_applications
@@ -85,7 +85,7 @@ def prepare(folder: Path, networks: Sequence[str]) -> None:
     draw_pictures(folder / "pictures")
     mirror = folder / "mirror"
     mirror.mkdir()
-    for network in set(networks) & set(MADE_UP):
+    for network in networks & set(MADE_UP):
         file = mirror / zoo.lookup(network).ENTRY.weights.file
         if network in APPLICATIONS:
             write_as_keras_applications(application(network, 224)[0], file)
