@@ -29,10 +29,10 @@ lock: environment ## pin what requirements.in asks for; ARGS=--upgrade takes the
 	  requirements.in --output-file requirements.txt
 
 parity: environment .parity/done ## our networks against PyTorch's; brings PyTorch, some gigabytes
-	@.parity/bin/python -m tests.parity.timm_outputs
-	@$(IN_VENV) python -m pytest -m "slow or not slow" tests/test_parity.py
+	@.parity/bin/python -m tests.zoo.parity.timm_outputs
+	@$(IN_VENV) python -m pytest -m "slow or not slow" tests/zoo/test_parity.py
 
-.parity/done: tests/parity/requirements.txt | environment
+.parity/done: tests/zoo/parity/requirements.txt | environment
 	@.venv/bin/python -m venv --clear .parity
 	@.parity/bin/python -m pip install --quiet -r $<
 	@touch $@

@@ -22,8 +22,9 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.workplace import ROOT, Timed, stage, study_params, timed, workplace
-from stages import datasets, zoo
+from stages import zoo
 from stages.params import own_value
+from stages.pictures import datasets
 
 COMPARED = ("efficientnet_lite0", "dinov2_s14")  # those that pytorch_finetune.py builds
 KEPT = ("activations", "pretrained", "transfer")

@@ -6,7 +6,8 @@ makes the study of dvc.yaml with so many pictures of 4 kB in a folder of its own
 100,000 need 4 GB), and prints seconds on the clock and, in brackets, of the processor.
 
 form       `folders`: loose pictures in data/raw and data/rgb. `one stage`: as many in one folder
-           that no other stage reads. `shards`: data/raw and data/rgb, packed (stages/shards.py).
+           that no other stage reads. `shards`: data/raw and data/rgb, packed
+           (stages/pictures/shards.py).
 commit     hash the pictures and copy them into the cache, as `dvc repro` does after a stage
 status     `dvc status` with nothing changed
 cold       the same where DVC has forgotten the files (a fresh clone, another machine)
@@ -30,7 +31,7 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-from stages import shards  # noqa: E402
+from stages.pictures import shards  # noqa: E402
 
 FORMS = ("folders", "one stage", "shards")
 BYTES = 4096

@@ -23,9 +23,12 @@ import keras
 
 from benchmarks.plain_keras import Clock, augmentation
 from benchmarks.workplace import ROOT, stage, study_params, workplace
-from stages import datasets, models, training, transfer
-from stages.batches import one_hot
-from stages.determinism import make_reproducible
+from stages import transfer
+from stages.networks import models
+from stages.pictures import datasets
+from stages.training import loop
+from stages.training.batches import one_hot
+from stages.training.determinism import make_reproducible
 
 EPOCHS = 50
 
@@ -92,7 +95,7 @@ def our_way(params: dict) -> list[dict[str, float]]:
 
 def timed(times: dict[str, float], model: str, arguments: tuple) -> dict[str, float]:
     started = time.perf_counter()
-    best = training.train(*arguments)
+    best = loop.train(*arguments)
     times[model] = time.perf_counter() - started
     return best
 

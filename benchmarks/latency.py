@@ -17,8 +17,9 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from stages import models, zoo
-from stages.multiplications import multiplications
+from stages import zoo
+from stages.networks import models
+from stages.networks.flops import multiply_adds
 from stages.params import load, own_value
 from stages.tables import write_table
 
@@ -40,7 +41,7 @@ def row(name: str, params: object) -> dict[str, str]:
     found = {
         "network": name,
         "machine": machine(),
-        "gflops": f"{multiplications(network) / 1e9:.3f}",
+        "gflops": f"{multiply_adds(network) / 1e9:.3f}",
     }
     for batch, (warm_up, runs) in RUNS.items():
         times = milliseconds(network, batch, size, warm_up, runs)

@@ -15,7 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from stages import datasets, scores
+from stages.pictures import datasets
+from stages.statistics import scores
 
 SPLITS = ("validation", "test")
 

@@ -50,8 +50,8 @@ class Repro(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--first", nargs="+", choices=zoo.NAMES, default=FIRST)
-    parser.add_argument("--added", nargs="+", choices=zoo.NAMES, default=ADDED)
+    parser.add_argument("--first", nargs="+", choices=zoo.NETWORKS, default=FIRST)
+    parser.add_argument("--added", nargs="+", choices=zoo.NETWORKS, default=ADDED)
     parser.add_argument("--prepare", type=Path, help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.prepare:
@@ -78,9 +78,9 @@ def compare(first: Sequence[str], added: Sequence[str]) -> None:
 
 def prepare(folder: Path, networks: set[str]) -> None:
     """Drawn pictures, and a mirror with made-up weights."""
-    from tests.reference import made_up
-    from tests.test_parity import APPLICATIONS, application, write_as_keras_applications
     from tests.test_pipeline import draw_pictures
+    from tests.zoo.reference import made_up
+    from tests.zoo.test_parity import APPLICATIONS, application, write_as_keras_applications
 
     draw_pictures(folder / "pictures")
     mirror = folder / "mirror"
@@ -160,7 +160,7 @@ def print_peaks(runs: dict[str, Repro]) -> None:
     for process in ("dvc repro", "stages.report"):
         print(f"{process}:", *(f"{done.peaks[process]:.0f} MB" for done in runs.values()))
     for done in runs.values():
-        for network in zoo.NAMES:
+        for network in zoo.NETWORKS:
             own = {p: peak for p, peak in done.peaks.items() if network in p.split()}
             if own:
                 print(f"{network:32}{largest(own)}")

@@ -19,7 +19,7 @@ from pathlib import Path
 import keras
 import yaml
 
-from stages import models
+from stages.networks import models
 
 RATES = {"transfer": 1e-3, "finetune": 1e-5}
 
@@ -66,7 +66,7 @@ def classifier(backbone: keras.Model, classes: int, augment: dict) -> keras.Mode
 
 
 def augmentation(augment: dict) -> list[keras.layers.Layer]:
-    """What stages/datasets.py does to a view, as layers."""
+    """What stages/pictures/datasets.py does to a view, as layers."""
     shift, zoom = augment["shift"], augment["zoom"]
     white = {"fill_mode": "constant", "fill_value": 255.0}
     return [

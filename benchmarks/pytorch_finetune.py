@@ -108,7 +108,7 @@ def train(upper: nn.Module, lower: nn.Module, train_set: tuple, held_out: tuple,
 
 
 def mixed(batch: torch.Tensor, targets: torch.Tensor, beta: float) -> tuple:
-    """mixup, as stages/batches.py does it."""
+    """mixup, as stages/training/batches.py does it."""
     if not beta:
         return batch, targets
     share = torch.distributions.Beta(beta, beta).sample()

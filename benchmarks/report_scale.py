@@ -18,8 +18,9 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from stages import report, runs
-from stages.scores import COLUMNS
+from stages import report
+from stages.statistics import runs
+from stages.statistics.scores import COLUMNS
 from stages.tables import write_json, write_table, write_text
 
 CLASSES, NETWORKS, TEST, OTHER = 100, 10, 10_000, 2_000  # OTHER: of training, and of validation

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.workplace import ROOT, Timed, stage, study_params, timed, workplace
-from stages import datasets, shards
+from stages.pictures import datasets, shards
 
 PHASES = ("transfer", "finetune")
 

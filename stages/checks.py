@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image, ImageStat
 from tqdm import tqdm
 
-from stages import contact_sheets, exclusions, images, near, shards
-from stages.contact_sheets import Cell
-from stages.errors import run
 from stages.params import Checks, load
+from stages.pictures import contact_sheets, exclusions, images, near_duplicates, shards
+from stages.pictures.contact_sheets import Cell
+from stages.runtime.program import run
 from stages.tables import read_table, write_json, write_table
 
 RAW, RGB = Path("data/raw"), Path("data/rgb")
@@ -49,7 +49,7 @@ def looked_at(files: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
     def look(file: str) -> tuple[float, tuple[int, int]]:
         with opened(file) as picture:
-            return deviation(picture), near.hashes(picture)
+            return deviation(picture), near_duplicates.hashes(picture)
 
     with ThreadPoolExecutor() as pool:
         bar = tqdm(pool.map(look, files), "checks", len(files), unit="picture", disable=None)
@@ -95,7 +95,7 @@ def across_classes(
     """For every picture with near duplicates in other classes: the first of them, how many."""
     classes = np.array([row["class"] for row in rows])
     first, count = {}, Counter()
-    for pairs in near.pairs(hashes, max_distance):
+    for pairs in near_duplicates.pairs(hashes, max_distance):
         one, other = (side[classes[pairs[0]] != classes[pairs[1]]].tolist() for side in pairs)
         for index, partner in zip(one + other, other + one, strict=True):
             first[index] = min(partner, first.get(index, partner))

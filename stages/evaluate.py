@@ -8,12 +8,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from stages import datasets, devices, models, scores
-from stages.datasets import Listing
-from stages.determinism import make_reproducible
-from stages.errors import run
+from stages.networks import models
 from stages.params import load
+from stages.pictures import datasets
+from stages.pictures.datasets import Listing
+from stages.runtime.program import run
+from stages.statistics import scores
 from stages.tables import write_json, write_table
+from stages.training import devices
+from stages.training.determinism import make_reproducible
 
 BATCH = 32
 HEADLINE = ("accuracy", "log_loss", "macro_f1")

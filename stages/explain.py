@@ -14,10 +14,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from stages import attention, datasets, devices, gradcam, models
-from stages.determinism import make_reproducible
-from stages.errors import run
+from stages.networks import attention_relevance, grad_cam, models
 from stages.params import load
+from stages.pictures import datasets
+from stages.runtime.program import run
+from stages.training import devices
+from stages.training.determinism import make_reproducible
 
 BATCH = 8
 
@@ -44,7 +46,7 @@ def explainer(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
 def method(network: keras.Model) -> ModuleType:
     """By what a network ends in: a hybrid whose upper part is a transformer is read as one."""
     names = {layer.name for layer in network.layers}
-    return attention if "Transformer_encoder_norm" in names else gradcam
+    return attention_relevance if "Transformer_encoder_norm" in names else grad_cam
 
 
 def save_maps(path: Path, relevance: np.ndarray) -> None:

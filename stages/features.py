@@ -17,18 +17,21 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from stages import datasets, devices, models, zoo
-from stages.ahead import Ahead
-from stages.determinism import make_reproducible
-from stages.errors import run
-from stages.folding import folded
-from stages.multiplications import multiplications
+from stages import zoo
+from stages.networks import models
+from stages.networks.batch_norm_folding import folded
+from stages.networks.flops import multiply_adds
 from stages.params import Augment, load
+from stages.pictures import datasets
+from stages.pictures.prefetch import Prefetch
+from stages.runtime.program import run
+from stages.training import devices
+from stages.training.determinism import make_reproducible
 
 BATCH = 32  # views that go through the backbone together: larger ones leave the caches
 
 # Of the machine that the arithmetic has in mind, so that it comes out the same on all of them.
-MULTIPLICATIONS_A_SECOND = 2e10
+MULTIPLY_ADDS_A_SECOND = 2e10
 BYTES_A_SECOND = 2e8
 
 Prepare = Callable[[list[str]], np.ndarray]  # files (n) → uint8 (n, views, size, size, 3)
@@ -68,11 +71,11 @@ def worth_keeping(backbone: keras.Model, cut: keras.KerasTensor) -> bool:
     if cut is backbone.input:
         return False
     more = 2 * np.prod(cut.shape[1:]) - np.prod(backbone.input_shape[1:])  # bytes of a view
-    again = multiplications(keras.Model(backbone.input, cut))
-    kept = again / MULTIPLICATIONS_A_SECOND > more / BYTES_A_SECOND
+    again = multiply_adds(keras.Model(backbone.input, cut))
+    kept = again / MULTIPLY_ADDS_A_SECOND > more / BYTES_A_SECOND
     print(
         f"activations of a view: {2e-3 * np.prod(cut.shape[1:]):.0f} kB, or {again / 1e9:.2f} "
-        f"billion multiplications in every epoch: {'kept' if kept else 'made again'}",
+        f"billion multiply-adds in every epoch: {'kept' if kept else 'made again'}",
         flush=True,
     )
     return bool(kept)
@@ -103,7 +106,7 @@ def write(
     """Run some pictures through the backbone and write `<name>.npy` of both folders."""
     arrays: list[np.ndarray] = []
     step = max(1, BATCH // views)
-    prepared = Ahead((at, prepare(files[at : at + step])) for at in range(0, len(files), step))
+    prepared = Prefetch((at, prepare(files[at : at + step])) for at in range(0, len(files), step))
     with tqdm(total=len(files) * views, desc=f"{model} {name}", unit="view") as bar:
         for start, pixels in prepared:
             flat = pixels.reshape(-1, *pixels.shape[2:])

@@ -1,7 +1,7 @@
 """Stage 7: fine-tuning. The transferred head and the last blocks are trained together.
 
 What the frozen blocks make of each view is on disk (stage `features`), so only the tuned blocks
-run here. BatchNorm keeps the statistics it was published with (stages/zoo/fixed_batch_norm.py).
+run here. BatchNorm keeps the statistics it was published with: zoo/parts/fixed_batch_norm.py.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 
-from stages import datasets, devices, models, zoo
-from stages.batches import Validation, stored
-from stages.determinism import make_reproducible
-from stages.errors import run
+from stages import zoo
+from stages.networks import models
 from stages.params import Finetune, load, own_value
-from stages.trainer import Trainer
-from stages.training import Values, assign, checkpoint, train, values
+from stages.pictures import datasets
+from stages.runtime.program import run
+from stages.training import devices
+from stages.training.batches import Validation, stored
+from stages.training.determinism import make_reproducible
+from stages.training.loop import Values, assign, checkpoint, train, values
+from stages.training.trainer import Trainer
 
 SHARES = tuple(share / 10 for share in range(11))
 

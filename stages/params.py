@@ -21,12 +21,25 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from stages import sources, zoo
 from stages.errors import ParameterError
 
 FILE = Path("params.yaml")
 MAX_BYTES = 256 * 1024
+SOURCES = (  # files of stages/sources
+    *("iconify", "google", "bing", "baidu", "duckduckgo", "openverse", "commons", "flickr"),
+    *("folder", "urls"),
+)
+NETWORKS = (  # files of stages/zoo
+    *("efficientnet_lite0", "dinov2_s14"),  # the default pair: weights from packages
+    *("mobilenet_v2", "vit_b32"),  # the study's own pair
+    *("vit_b16", "mobilenet_v3_large", "efficientnet_v2_b0", "convnext_tiny"),
+    *("mobilevit_s", "vit_r26_s32"),  # hybrids
+    *("tiny_cnn", "tiny_vit"),  # for tests
+)
 CLASS_NAME = "letters, digits, - and _, single spaces, up to 60 characters, a number in quotes"
+
+
+_loaded: dict[str, Any] = {}  # by the names that `load` was asked for
 
 
 class Section(BaseModel):
@@ -37,10 +50,10 @@ def _own_or_each(low: float, high: float, kind: type, *words: str) -> Any:
     """A type for a setting that is `auto` or another word, a number, or a number per network."""
     number = Annotated[kind, Field(ge=low, le=high)]
     return Annotated[
-        Literal[("auto", *words)] | number | dict[Literal[zoo.NAMES], number],
+        Literal[("auto", *words)] | number | dict[Literal[NETWORKS], number],
         Field(
             description=f"{', '.join(['auto', *words])}, a number from {low:g} to {high:g}, "
-            f"or one for each of {', '.join(zoo.NAMES)}"
+            f"or one for each of {', '.join(NETWORKS)}"
         ),
     ]
 
@@ -83,8 +96,8 @@ class Download(Section):
 
 
 class Scrape(Section):
-    source: Literal[sources.NAMES] | list[Literal[sources.NAMES]] = Field(
-        description=f"one of {', '.join(sources.NAMES)}, or a list of them, each once"
+    source: Literal[SOURCES] | list[Literal[SOURCES]] = Field(
+        description=f"one of {', '.join(SOURCES)}, or a list of them, each once"
     )
     folder: str
     urls: str
@@ -205,8 +218,8 @@ class Study(Section):
     rgb: Rgb
     checks: Checks
     split: Split
-    models: list[Literal[zoo.NAMES]] = Field(
-        min_length=1, description=f"a list of one or more of {', '.join(zoo.NAMES)}"
+    models: list[Literal[NETWORKS]] = Field(
+        min_length=1, description=f"a list of one or more of {', '.join(NETWORKS)}"
     )
     weights: Weights
     device: Literal["auto", "cpu", "gpu"]
@@ -243,14 +256,26 @@ def load(*names: str) -> SimpleNamespace:
     study = check(_read())
     asked = SimpleNamespace()
     for name in names:
+        _loaded[name] = value = _value(study, name)
         section, _, key = name.partition(".")
-        value = getattr(study, section)
         if key:
             part = getattr(asked, section, SimpleNamespace())
-            setattr(part, key, getattr(value, key))
+            setattr(part, key, value)
             value = part
         setattr(asked, section, value)
     return asked
+
+
+def changed() -> list[str]:
+    """Names given to `load` whose values in params.yaml are no longer those it returned."""
+    study = check(_read())
+    return [name for name, value in _loaded.items() if _value(study, name) != value]
+
+
+def _value(study: Study, name: str) -> Any:
+    section, _, key = name.partition(".")
+    value = getattr(study, section)
+    return getattr(value, key) if key else value
 
 
 def check(content: object) -> Study:

@@ -8,21 +8,21 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stages import figures
-from stages.errors import run as run_stage
 from stages.figures import Figure
+from stages.figures.conclusions import findings
 from stages.figures.drawing import render
-from stages.findings import findings
-from stages.label_errors import Suspect
+from stages.figures.plot_tables import write_plot_tables
+from stages.figures.report_data import Study, read_study
 from stages.params import load
-from stages.plot_tables import write_plot_tables
-from stages.scores import SPLITS, summary
-from stages.study import Study, read_study
+from stages.runtime.program import run as run_stage
+from stages.statistics.label_errors import Suspect
+from stages.statistics.scores import SPLITS, summary
 from stages.tables import write_table, write_text
 
 SCORES = ("accuracy", "log_loss", "macro_precision", "macro_recall", "macro_f1")
 LEADERBOARD = ("model", "phase", "split", "images", *SCORES)
 EXCLUSION = ("file", "sha256", "reason")
-TEMPLATE = Path(__file__).with_name("report.html.jinja")
+TEMPLATE = Path(__file__).with_name("figures") / "report.html.jinja"
 REPORTS = Path("reports")
 
 

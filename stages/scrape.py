@@ -15,12 +15,13 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from stages import scratch, shards
-from stages.errors import StudyError, run
+from stages.errors import StudyError
 from stages.params import Class, Scrape, load
-from stages.selection import choose, count, settled, still_short
-from stages.shortage import require_enough
-from stages.sources import Missed, Picture, Trouble, lookup
+from stages.pictures import shards
+from stages.runtime.program import run
+from stages.sources import Missed, Picture, Trouble, lookup, scratch
+from stages.sources.selection import choose, count, settled, still_short
+from stages.sources.shortage import require_enough
 from stages.tables import write_json, write_pieces, write_table
 
 RAW = Path("data/raw")

@@ -16,9 +16,10 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 from tqdm import tqdm
 
-from stages import near, shards
-from stages.errors import StudyError, run
+from stages.errors import StudyError
 from stages.params import Split, load
+from stages.pictures import near_duplicates, shards
+from stages.runtime.program import run
 from stages.tables import read_table, write_json, write_table
 
 RGB = Path("data/rgb")
@@ -39,7 +40,7 @@ def main() -> None:
     classes = np.array([row["class"] for row in kept])
     motifs = np.array([motif(row) for row in kept])
     hashes = perceptual_hashes([row["file"] for row in kept])
-    groups, cross_class_pairs = near_duplicates(hashes, classes, motifs, params.split.max_distance)
+    groups, cross_class_pairs = duplicate_groups(hashes, classes, motifs, params.split.max_distance)
     require_groups(classes, groups)
     splits = assign(classes, groups, params.split, params.seed)
     rows = [
@@ -72,7 +73,7 @@ def perceptual_hashes(files: list[str]) -> np.ndarray:
         return np.array(list(rows), np.uint64).reshape(-1, 2)
 
 
-def near_duplicates(
+def duplicate_groups(
     hashes: np.ndarray, classes: np.ndarray, motifs: np.ndarray, max_distance: int
 ) -> tuple[np.ndarray, int]:
     """A group number for each picture, and how many near pairs are of two classes.
@@ -82,7 +83,7 @@ def near_duplicates(
     """
     labels = np.unique(motifs, return_inverse=True)[1]
     crossing = 0
-    for first, second in near.pairs(hashes, max_distance):
+    for first, second in near_duplicates.pairs(hashes, max_distance):
         crossing += int(np.count_nonzero(classes[first] != classes[second]))
         edges = coo_array(
             (np.ones(len(first), bool), (labels[first], labels[second])), (len(hashes),) * 2
@@ -163,7 +164,7 @@ def summary(rows: list[dict], cross_class_pairs: int) -> dict:
 def _hashed(file: str) -> tuple[int, int]:
     try:
         with Image.open(io.BytesIO(shards.read(RGB, file))) as picture:
-            return near.hashes(picture)
+            return near_duplicates.hashes(picture)
     except OSError as error:
         raise StudyError(
             f"{RGB / file} cannot be read ({error}): `dvc repro -f to_rgb` makes it anew"

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from stages import exclusions, images, shards
-from stages.errors import StudyError, run
+from stages.errors import StudyError
 from stages.params import Rgb, load
+from stages.pictures import exclusions, images, shards
+from stages.runtime.program import run
 from stages.tables import read_table, write_json, write_table
 
 RAW, RGB = Path("data/raw"), Path("data/rgb")

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import datasets, devices, models
-from stages.batches import Batches, stored
-from stages.determinism import make_reproducible
-from stages.errors import run
+from stages.networks import models
 from stages.params import load
-from stages.trainer import Trainer
-from stages.training import checkpoint, train
+from stages.pictures import datasets
+from stages.runtime.program import run
+from stages.training import devices
+from stages.training.batches import Batches, stored
+from stages.training.determinism import make_reproducible
+from stages.training.loop import checkpoint, train
+from stages.training.trainer import Trainer
 
 
 def main(model: str) -> None:

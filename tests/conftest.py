@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import exclusions, params, tables
+from stages import params, tables
+from stages.pictures import exclusions
 
 PROJECT = Path(__file__).resolve().parent.parent
 RAW_COLUMNS = (

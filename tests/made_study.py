@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from stages import runs
 from stages.repeat import COLUMNS as REPEATED
-from stages.scores import COLUMNS
+from stages.statistics import runs
+from stages.statistics.scores import COLUMNS
 from stages.tables import write_json, write_table, write_text
 
 MISFILED = (0, 3)  # class and picture: every run takes it for one of the last class

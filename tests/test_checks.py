@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from stages import checks, contact_sheets, to_rgb
-from stages.contact_sheets import Cell
+from stages import checks, to_rgb
+from stages.pictures import contact_sheets
+from stages.pictures.contact_sheets import Cell
 from stages.tables import read_table
 
 RED = (176, 0, 32)

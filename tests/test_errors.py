@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from stages import errors
+from stages.runtime import program
 
 
 def main(model):
@@ -24,7 +25,7 @@ def main(model):
 def ends(monkeypatch, capsys, *words):
     monkeypatch.setattr(sys, "argv", ["stage", *words])
     with pytest.raises(SystemExit) as ended:
-        errors.run(main)
+        program.run(main)
     out, err = capsys.readouterr()
     assert out == ""
     return ended.value.code, err
@@ -56,13 +57,13 @@ def test_wrong_words_on_the_command_line_show_the_usage(monkeypatch, capsys, wor
 def test_an_error_of_ours_keeps_its_traceback(monkeypatch, what, kind):
     monkeypatch.setattr(sys, "argv", ["stage", what])
     with pytest.raises(kind):
-        errors.run(main)
+        program.run(main)
 
 
 def test_a_stage_that_ends_well_exits_with_0(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["stage"])
     with pytest.raises(SystemExit) as ended:
-        errors.run(lambda: None)
+        program.run(lambda: None)
     assert ended.value.code == 0
 
 

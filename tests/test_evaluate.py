@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from stages import datasets, evaluate, scores
+from stages import evaluate
+from stages.pictures import datasets
+from stages.statistics import scores
 from stages.tables import write_table
 
 LISTING = datasets.Listing(

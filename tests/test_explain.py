@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from vit_keras.layers import TransformerBlock
 
-from stages import attention, gradcam, models, zoo
+from stages import zoo
 from stages.explain import explainer, method, save_maps
+from stages.networks import attention_relevance, grad_cam, models
 
 
 def classifier(name):
@@ -66,7 +67,11 @@ def test_a_map_goes_from_least_to_most_and_a_flat_one_is_empty(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("tiny_cnn", gradcam), ("tiny_vit", attention), ("vit_r26_s32", attention)],
+    [
+        ("tiny_cnn", grad_cam),
+        ("tiny_vit", attention_relevance),
+        ("vit_r26_s32", attention_relevance),
+    ],
 )
 def test_what_ends_in_a_transformer_is_read_as_one(name, expected):
     assert method(zoo.lookup(name).backbone(64)) is expected

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from stages import features
-from stages.determinism import make_reproducible
+from stages.training.determinism import make_reproducible
 
 make_reproducible(0)
 

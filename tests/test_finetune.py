@@ -4,13 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from stages import devices, finetune, models
-from stages.batches import Batches, Validation, one_hot
-from stages.determinism import make_reproducible
-from stages.trainer import Trainer
-from stages.training import assign, values
+from stages import finetune
+from stages.networks import models
+from stages.training import devices
+from stages.training.batches import Batches, Validation, one_hot
+from stages.training.determinism import make_reproducible
+from stages.training.loop import assign, values
+from stages.training.trainer import Trainer
 from stages.zoo import tiny_cnn
-from tests.small_training import PLAIN, blobs
+from tests.training.small_training import PLAIN, blobs
 
 make_reproducible(0)
 

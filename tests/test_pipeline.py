@@ -96,12 +96,16 @@ def repro(clone: Path, *words: str) -> str:
 
 def run(folder: Path, *command: str) -> str:
     """What a command prints. Fails with that where the command does."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True
-    )
+    done = attempt(folder, *command)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout
+
+
+def attempt(folder: Path, *command: str) -> subprocess.CompletedProcess:
+    """A command in a folder, with this Python first on the path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = os.environ | {"PATH": path}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
 def stages_run(printed: str) -> set[str]:

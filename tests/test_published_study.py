@@ -9,8 +9,8 @@ import pytest
 from test_scores import predictions
 
 from stages.figures.perfect import perfect_classes
-from stages.runs import Run
-from stages.scores import confusion, per_class, summary
+from stages.statistics.runs import Run
+from stages.statistics.scores import confusion, per_class, summary
 
 CLASSES = ("Bird", "Car", "Cat", "Dog", "Flower", "Panda", "Penguin", "Plane", "Tiger", "Tree")
 EACH = 15

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 from dvc_render.vega import VegaRenderer
-from made_study import (
+
+from stages import figures, report, split
+from stages.errors import StudyError
+from stages.figures.drawing import VARIABLES
+from stages.figures.report_data import read_study
+from stages.statistics.runs import PHASES
+from stages.tables import read_table, write_table
+from tests.made_study import (
     CLASSES,
     LATENCY,
     MODELS,
@@ -18,13 +25,6 @@ from made_study import (
     make_run,
     make_study,
 )
-
-from stages import figures, report, split
-from stages.errors import StudyError
-from stages.figures.drawing import VARIABLES
-from stages.runs import PHASES
-from stages.study import read_study
-from stages.tables import read_table, write_table
 
 OF_REPEATS = ("repeats", "repeat_differences")
 TEXTS = ("leaderboard.csv", "label_errors.csv", "report.html")

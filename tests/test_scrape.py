@@ -12,8 +12,8 @@ from PIL import Image
 from stages import scrape, sources
 from stages.errors import StudyError
 from stages.params import Class, load
-from stages.selection import settled
 from stages.sources import folder
+from stages.sources.selection import settled
 from stages.tables import read_table
 
 ROOT = Path(__file__).parents[1]

@@ -187,7 +187,7 @@ def test_groups_are_those_of_every_pair_compared(seed, count, most):
         off = np.bitwise_or.reduce(bits * random.integers(0, 2, (7, 2), np.uint64))
         hashes[i] = copy ^ off
     classes = np.array(list("AB" * count))[:count]
-    groups, _ = split.near_duplicates(hashes, classes, np.arange(count), most)
+    groups, _ = split.duplicate_groups(hashes, classes, np.arange(count), most)
     members = defaultdict(set)
     for i, group in enumerate(groups):
         members[group].add(i)
@@ -198,7 +198,7 @@ def test_groups_are_those_of_every_pair_compared(seed, count, most):
 def test_blocks_of_rows_are_put_together(monkeypatch):
     hashes = np.repeat(np.random.default_rng([2, 0]).integers(0, 2**64, (700, 2), np.uint64), 2, 0)
     classes = np.array(["A", "B"] * 700)
-    groups, crossing = split.near_duplicates(hashes, classes, np.arange(1400), 6)
+    groups, crossing = split.duplicate_groups(hashes, classes, np.arange(1400), 6)
     assert groups.tolist() == [i // 2 for i in range(1400)]
     assert crossing == 700
 

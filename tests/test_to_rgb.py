@@ -10,8 +10,9 @@ import sys
 import pytest
 from PIL import Image
 
-from stages import images, to_rgb
+from stages import to_rgb
 from stages.errors import StudyError
+from stages.pictures import images
 from stages.tables import read_table
 
 PINK = (255, 127, 127)

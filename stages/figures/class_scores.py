@@ -8,9 +8,9 @@ from matplotlib.patches import Rectangle
 
 from stages.figures import Figure, Panel
 from stages.figures.drawing import EITHER, HEAT, INK, axes, tip
-from stages.runs import Run
-from stages.scores import per_class, summary
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.runs import Run
+from stages.statistics.scores import per_class, summary
 
 SCORES = ("precision", "recall", "f1")
 ROW = 20  # pixels

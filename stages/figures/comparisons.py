@@ -5,11 +5,11 @@ from functools import partial
 
 from matplotlib.figure import FigureBase
 
-from stages.comparisons import Comparison, in_words
 from stages.figures import Figure, Panel
+from stages.figures.components import name_row, no_rows_axis, shortened
 from stages.figures.drawing import ACCENT, INK, MUTED, axes, tip
-from stages.figures.marks import name_row, no_rows_axis, shortened
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.comparisons import Comparison, in_words
 
 ROW = 52  # pixels
 SHOWN = 12

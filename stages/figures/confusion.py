@@ -9,9 +9,9 @@ from matplotlib.patches import Rectangle
 
 from stages.figures import Figure, Panel
 from stages.figures.drawing import ACCENT, EITHER, HEAT, axes, tip
-from stages.runs import Run
-from stages.scores import confusion
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.runs import Run
+from stages.statistics.scores import confusion
 
 CELLS = 40  # classes up to which a cell is an object of its own; beyond, the matrix is a picture
 NUMBERS = 14  # classes up to which a cell has room for its number

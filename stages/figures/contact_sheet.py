@@ -5,10 +5,10 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import FigureBase
 
-from stages.determinism import generator
 from stages.figures import Figure, Panel
-from stages.figures.marks import sheet, show, thumbnail
-from stages.study import Study
+from stages.figures.components import sheet, show, thumbnail
+from stages.figures.report_data import Study
+from stages.runtime.randomness import generator
 
 COLUMNS, ROWS = 6, 2
 TILE, GAP = 50, 4  # pixels

@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import FigureBase
 
-from stages.calibration import risk_by_coverage
 from stages.figures import Figure, Panel
 from stages.figures.drawing import ACCENT, TRAIN, axes
-from stages.runs import PHASES, Run
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.calibration import risk_by_coverage
+from stages.statistics.runs import PHASES, Run
 
 COVERAGES = (0.5, 0.8, 0.9, 1.0)
 STYLES = {"transfer": {"color": TRAIN, "linestyle": "--"}, "finetune": {"color": ACCENT}}

@@ -9,8 +9,8 @@ from matplotlib.ticker import MaxNLocator
 
 from stages.figures import Figure, Panel
 from stages.figures.drawing import SPLIT_COLOURS, axes
-from stages.runs import CURVES, WATCHED, Run
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.runs import CURVES, WATCHED, Run
 
 DASHES = {"train": (0, (4, 1.5)), "validation": "-"}
 

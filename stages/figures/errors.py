@@ -6,10 +6,8 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import FigureBase
 
-from stages.calibration import confidence
 from stages.figures import Figure, Panel
-from stages.figures.drawing import MUTED
-from stages.figures.marks import (
+from stages.figures.components import (
     exhibit,
     exhibit_height,
     said_of,
@@ -17,8 +15,10 @@ from stages.figures.marks import (
     thumbnail,
     verdicts,
 )
-from stages.runs import Run
-from stages.study import Study
+from stages.figures.drawing import MUTED
+from stages.figures.report_data import Study
+from stages.statistics.calibration import confidence
+from stages.statistics.runs import Run
 
 SHOWN = 36
 SIDE = 128  # pixels that a picture has

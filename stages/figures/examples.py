@@ -6,12 +6,12 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import FigureBase
 
-from stages.determinism import generator
 from stages.figures import Figure, Panel
-from stages.figures.marks import exhibit, exhibit_height, said_of, thumbnail, verdicts
-from stages.runs import Run
-from stages.scores import Predictions
-from stages.study import Study
+from stages.figures.components import exhibit, exhibit_height, said_of, thumbnail, verdicts
+from stages.figures.report_data import Study
+from stages.runtime.randomness import generator
+from stages.statistics.runs import Run
+from stages.statistics.scores import Predictions
 
 PICTURES = 10
 SIDE = 128  # pixels that a picture has

@@ -5,10 +5,10 @@ from functools import partial
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
+from stages.figures.components import exhibit, exhibit_height, thumbnail
 from stages.figures.drawing import MUTED
-from stages.figures.marks import exhibit, exhibit_height, thumbnail
-from stages.label_errors import Suspect
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.label_errors import Suspect
 
 SHOWN = 12
 SIDE = 128  # pixels that a picture has

@@ -9,10 +9,10 @@ from matplotlib.figure import FigureBase
 from PIL import Image
 
 from stages.figures import Figure, Panel
+from stages.figures.components import LINE, said_of, sheet, shortened, show, thumbnail
 from stages.figures.drawing import INK, MUTED, TEST, WRONG
-from stages.figures.marks import LINE, said_of, sheet, shortened, show, thumbnail
-from stages.runs import Run
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.runs import Run
 
 EACH = 3  # pictures that are right, and that are wrong
 COLUMNS = 3

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
+from stages.figures.components import shortened
 from stages.figures.drawing import ACCENT, GRID, INK, MUTED, axes, tip
-from stages.figures.marks import shortened
+from stages.figures.report_data import Study
 from stages.figures.sizes import megabytes
-from stages.study import Study
 
 NAMED = 12  # runs up to which all points have room for a name; beyond, those of the front
 

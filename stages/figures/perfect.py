@@ -6,11 +6,11 @@ from functools import partial
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
+from stages.figures.components import name_row, no_rows_axis
 from stages.figures.drawing import TEST, axes, tip
-from stages.figures.marks import name_row, no_rows_axis
-from stages.runs import Run
-from stages.scores import per_class
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.runs import Run
+from stages.statistics.scores import per_class
 
 ROW = 40  # pixels
 

@@ -5,12 +5,18 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import FigureBase
 
-from stages.calibration import BINS, calibration_error, fit_temperature, reliability, tempered
 from stages.figures import Figure, Panel
 from stages.figures.drawing import ACCENT, MUTED, TRAIN, axes, tip
-from stages.runs import Run
-from stages.scores import Predictions, losses
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.calibration import (
+    BINS,
+    calibration_error,
+    fit_temperature,
+    reliability,
+    tempered,
+)
+from stages.statistics.runs import Run
+from stages.statistics.scores import Predictions, losses
 
 
 def figure(study: Study) -> Figure:

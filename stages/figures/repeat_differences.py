@@ -8,10 +8,17 @@ from functools import partial
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
+from stages.figures.components import SEEDS, name_row, no_rows_axis, seed_dots, shortened
 from stages.figures.drawing import INK, MUTED, axes
-from stages.figures.marks import SEEDS, name_row, no_rows_axis, seed_dots, shortened
-from stages.spread import ENOUGH, SCORES, Difference, deviation, differences, points
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.seed_variation import (
+    ENOUGH,
+    SCORES,
+    Difference,
+    deviation,
+    differences,
+    points,
+)
 
 ROW = 64  # pixels
 SHOWN = 12

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
+from stages.figures.components import SEEDS, name_row, no_rows_axis, seed_dots, shortened
 from stages.figures.drawing import GRID, axes
-from stages.figures.marks import SEEDS, name_row, no_rows_axis, seed_dots, shortened
-from stages.spread import SCORES, Repeats, deviation, points
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.seed_variation import SCORES, Repeats, deviation, points
 
 ROW = 50  # pixels
 WIDTH = 330

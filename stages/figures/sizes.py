@@ -5,9 +5,9 @@ from functools import partial
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
+from stages.figures.components import name_row, no_rows_axis
 from stages.figures.drawing import ACCENT, MUTED, axes, tip
-from stages.figures.marks import name_row, no_rows_axis
-from stages.study import Study
+from stages.figures.report_data import Study
 
 ROW = 40  # pixels
 

@@ -6,8 +6,8 @@ from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
 from stages.figures.drawing import GRID, INK, SPLIT_COLOURS, TEST, axes, tip
-from stages.scores import SPLITS, summary
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.scores import SPLITS, summary
 
 MARKERS = {"train": "v", "validation": "s", "test": "o"}
 LABELS = {"accuracy": "accuracy", "log_loss": "log loss"}

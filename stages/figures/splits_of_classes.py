@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
+from stages.figures.components import shortened
 from stages.figures.drawing import SPLIT_COLOURS, axes, tip
-from stages.figures.marks import shortened
-from stages.scores import SPLITS
-from stages.study import Study
+from stages.figures.report_data import Study
+from stages.statistics.scores import SPLITS
 
 ROW = 20  # pixels
 

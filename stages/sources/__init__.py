@@ -1,4 +1,8 @@
-"""Where pictures come from: one file each, named as in `scrape.source` of params.yaml."""
+"""Where pictures come from: one file each, named as in `scrape.source` of params.yaml.
+
+Here: what is asked of a source, how each one is read, what is taken. Not here: HTTP itself (web),
+and what is done with a picture once it is there (pictures).
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from stages.errors import ParameterError
-
-NAMES = (
-    *("iconify", "google", "bing", "baidu", "duckduckgo", "openverse", "commons", "flickr"),
-    *("folder", "urls"),
-)
+from stages.params import SOURCES
 
 RESERVE = 10  # pictures beyond `per_class` that a source may give: some will be repeats
 
@@ -75,6 +75,6 @@ def lookup(name: str) -> ModuleType:
     hashes (sha256) of pictures that are there already and so make up for none that is missing.
     A source knows no folders and no manifests of the project: the stage counts and complains.
     """
-    if name not in NAMES:
-        raise ParameterError(f"unknown source {name}; allowed: {', '.join(NAMES)}")
+    if name not in SOURCES:
+        raise ParameterError(f"unknown source {name}; allowed: {', '.join(SOURCES)}")
     return importlib.import_module(f"stages.sources.{name}")

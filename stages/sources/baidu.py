@@ -8,7 +8,7 @@ from functools import partial
 from urllib.parse import urlencode, urlsplit
 
 from stages.params import Filters
-from stages.sources import web
+from stages.sources import search_engines
 from stages.sources.results import (
     Result,
     UnreadableError,
@@ -35,8 +35,10 @@ _PARTS = {"_z2C$q": ":", "_z&e3B": ".", "AzdH3F": "/"}
 _LETTERS = str.maketrans("wkv1ju2it3hs4g5rq6fp7eo8dn9cm0bla", "abcdefghijklmnopqrstuvw1234567890")
 
 
-def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
-    chosen = "".join(f"&{word}" for word in web.chosen("baidu", FILTERS, filters).values())
+def pages(query: str, filters: Filters, get: search_engines.Get) -> Iterator[list[Result]]:
+    chosen = "".join(
+        f"&{word}" for word in search_engines.chosen("baidu", FILTERS, filters).values()
+    )
     headers = {"referer": HOME, "accept-language": "zh-CN,zh;q=0.9,en;q=0.5"}
     set_ = get(HOME).headers.getlist("set-cookie")
     if cookies := "; ".join(cookie.partition(";")[0] for cookie in set_):
@@ -106,4 +108,4 @@ def decoded(text: object) -> str:
     return text.translate(_LETTERS)
 
 
-pictures = partial(web.pictures, "baidu", web.live(pages))
+pictures = partial(search_engines.pictures, "baidu", search_engines.live(pages))

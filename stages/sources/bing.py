@@ -8,7 +8,7 @@ from functools import partial
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from stages.params import Filters
-from stages.sources import web
+from stages.sources import search_engines
 from stages.sources.results import (
     Result,
     UnreadableError,
@@ -36,8 +36,10 @@ FILTERS = {
 COUNT = 35
 
 
-def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
-    chosen = "".join(f"+filterui:{word}" for word in web.chosen("bing", FILTERS, filters).values())
+def pages(query: str, filters: Filters, get: search_engines.Get) -> Iterator[list[Result]]:
+    chosen = "".join(
+        f"+filterui:{word}" for word in search_engines.chosen("bing", FILTERS, filters).values()
+    )
     first = 1
     while True:
         asked = {"q": query, "async": 1, "first": first, "count": COUNT, "adlt": "strict"}
@@ -108,4 +110,4 @@ def _query(url: str) -> str:
         return ""
 
 
-pictures = partial(web.pictures, "bing", web.live(pages))
+pictures = partial(search_engines.pictures, "bing", search_engines.live(pages))

@@ -8,7 +8,7 @@ from functools import partial
 from urllib.parse import urlencode
 
 from stages.params import Filters
-from stages.sources import web
+from stages.sources import search_engines
 from stages.sources.results import (
     Result,
     UnreadableError,
@@ -30,8 +30,8 @@ FILTERS = {
 DRAWN = 1024  # pixels of the width that Commons draws an SVG in
 
 
-def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
-    kind = web.chosen("commons", FILTERS, filters).get("type", "bitmap|drawing")
+def pages(query: str, filters: Filters, get: search_engines.Get) -> Iterator[list[Result]]:
+    kind = search_engines.chosen("commons", FILTERS, filters).get("type", "bitmap|drawing")
     asked = {"action": "query", "format": "json", "generator": "search", "gsrnamespace": 6}
     asked |= {"gsrsearch": f"filetype:{kind} {query}", "gsrlimit": 50, "prop": "imageinfo"}
     asked |= {"iiprop": "url|size|mime|extmetadata", "iiurlwidth": DRAWN}
@@ -94,4 +94,4 @@ def spdx(licence: str) -> str:
     return re.sub(r"^CC (BY(?:-\w\w)*) (\d\.\d)$", r"CC-\1-\2", licence)
 
 
-pictures = partial(web.pictures, "commons", web.live(pages))
+pictures = partial(search_engines.pictures, "commons", search_engines.live(pages))

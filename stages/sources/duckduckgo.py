@@ -8,7 +8,7 @@ from functools import partial
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from stages.params import Filters
-from stages.sources import web
+from stages.sources import search_engines
 from stages.sources.results import (
     Result,
     UnreadableError,
@@ -39,8 +39,8 @@ SLOTS = ("time", "size", "color", "type", "layout", "license")
 HOME = "https://duckduckgo.com/"
 
 
-def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
-    chosen = web.chosen("duckduckgo", FILTERS, filters).values()
+def pages(query: str, filters: Filters, get: search_engines.Get) -> Iterator[list[Result]]:
+    chosen = search_engines.chosen("duckduckgo", FILTERS, filters).values()
     slots = {word.partition(":")[0]: word for word in chosen}
     asked = {"l": "wt-wt", "o": "json", "q": query, "p": "1"}
     asked["f"] = ",".join(slots.get(slot, "") for slot in SLOTS)
@@ -55,7 +55,7 @@ def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
         asked |= after  # where it goes on; the token stays
 
 
-def _checked(reply: web.Response) -> str:
+def _checked(reply: search_engines.Response) -> str:
     if reply.status in (202, 403):
         raise UnreadableError(f"{reply.status}, blocked for now")
     return text_of(reply.body)
@@ -96,4 +96,4 @@ def _next(link: object) -> dict[str, str]:
     return {"s": place[0]} if place and place[0].isdecimal() else {}
 
 
-pictures = partial(web.pictures, "duckduckgo", web.live(pages))
+pictures = partial(search_engines.pictures, "duckduckgo", search_engines.live(pages))

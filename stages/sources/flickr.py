@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from stages.errors import StudyError
 from stages.params import Filters
-from stages.sources import web
+from stages.sources import search_engines
 from stages.sources.results import (
     Result,
     UnreadableError,
@@ -40,11 +40,13 @@ FILTERS = {
 SIZES = ("o", "l", "c", "z")  # of a photo's copies, largest first
 
 
-def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
+def pages(query: str, filters: Filters, get: search_engines.Get) -> Iterator[list[Result]]:
     key = os.environ.get("FLICKR_API_KEY")
     if not key:
         raise StudyError("source flickr needs a key of Flickr's API in the variable FLICKR_API_KEY")
-    chosen = "".join(f"&{word}" for word in web.chosen("flickr", FILTERS, filters).values())
+    chosen = "".join(
+        f"&{word}" for word in search_engines.chosen("flickr", FILTERS, filters).values()
+    )
     asked = {"method": "flickr.photos.search", "api_key": key, "text": query, "per_page": 100}
     asked |= {"format": "json", "nojsoncallback": 1, "safe_search": 1, "sort": "relevance"}
     asked["extras"] = ",".join([*(f"url_{size}" for size in SIZES), "owner_name", "license"])
@@ -84,4 +86,4 @@ def _result(item: dict) -> Result:
     )
 
 
-pictures = partial(web.pictures, "flickr", web.live(pages))
+pictures = partial(search_engines.pictures, "flickr", search_engines.live(pages))

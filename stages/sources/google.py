@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from stages.errors import StudyError
 from stages.params import Class, Filters, Scrape
-from stages.sources import web
+from stages.sources import search_engines
 from stages.sources.google_pages import parse, results
 from stages.sources.results import Result
 from stages.sources.saved_pages import Saved, saved
@@ -28,8 +28,8 @@ CONSENT = "CONSENT=PENDING+987; SOCS=CAESHAgBEhIaAB"  # what "reject all" leaves
 STEP = 10
 
 
-def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
-    chosen = ",".join(web.chosen("google", FILTERS, filters).values())
+def pages(query: str, filters: Filters, get: search_engines.Get) -> Iterator[list[Result]]:
+    chosen = ",".join(search_engines.chosen("google", FILTERS, filters).values())
     start = 0
     while True:
         asked = {"q": query, "udm": 2, "hl": "en", "ie": "utf8", "oe": "utf8", "safe": "active"}
@@ -41,23 +41,29 @@ def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
         start += STEP
 
 
-def searches(name: str, wanted: Class, settings: Scrape) -> list[web.Search]:
+def searches(name: str, wanted: Class, settings: Scrape) -> list[search_engines.Search]:
     """First what the user has saved, for that asks no one."""
-    return [*saved_searches(settings.pages, name), *web.live(pages)(name, wanted, settings)]
+    return [
+        *saved_searches(settings.pages, name),
+        *search_engines.live(pages)(name, wanted, settings),
+    ]
 
 
-def saved_searches(folder: str, name: str) -> list[web.Search]:
+def saved_searches(folder: str, name: str) -> list[search_engines.Search]:
     if not folder:
         return []
     if not Path(folder).is_dir():
         raise StudyError(f"{folder} is no folder: scrape.pages needs one with saved result pages")
     found = saved(Path(folder) / name)
-    return [web.Search(page.query or page.name, partial(read, page), asks=False) for page in found]
+    return [
+        search_engines.Search(page.query or page.name, partial(read, page), asks=False)
+        for page in found
+    ]
 
 
-def read(page: Saved, get: web.Get) -> Iterator[list[Result]]:
+def read(page: Saved, get: search_engines.Get) -> Iterator[list[Result]]:
     get.body = page.body
     yield parse(page.page, page.scripts)
 
 
-pictures = partial(web.pictures, "google", searches)
+pictures = partial(search_engines.pictures, "google", searches)

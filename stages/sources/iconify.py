@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
 
-from stages import fetch
 from stages.errors import StudyError
 from stages.params import Class, Scrape
 from stages.sources import RESERVE, Picture, crawl
 from stages.sources.iconify_svg import Svg, draw, drawers, icon_svg
+from stages.web import packages
 
 REQUIREMENT = "@iconify/json@2.2.535"
 INTEGRITY = (
@@ -54,7 +54,7 @@ def pictures(
     classes: Mapping[str, Class], settings: Scrape, known: Collection[str] = ()
 ) -> Iterator[Picture]:
     """Pictures of every class, coloured ones first, the sets taking turns."""
-    sets, found = search(fetch.from_npm(REQUIREMENT, INTEGRITY), classes)
+    sets, found = search(packages.from_npm(REQUIREMENT, INTEGRITY), classes)
     wanted = {name: c.per_class + RESERVE for name, c in classes.items()}
     chosen = {name: best_first(icons, sets)[: wanted[name]] for name, icons in found.items()}
     with drawers(sum(map(len, chosen.values()))) as pool:

@@ -7,7 +7,7 @@ from functools import partial
 from urllib.parse import urlencode
 
 from stages.params import Filters
-from stages.sources import web
+from stages.sources import search_engines
 from stages.sources.results import (
     Result,
     UnreadableError,
@@ -32,8 +32,10 @@ COUNT = 20  # more needs a key
 LAST = 12  # page; further ones need a key
 
 
-def pages(query: str, filters: Filters, get: web.Get) -> Iterator[list[Result]]:
-    chosen = "".join(f"&{word}" for word in web.chosen("openverse", FILTERS, filters).values())
+def pages(query: str, filters: Filters, get: search_engines.Get) -> Iterator[list[Result]]:
+    chosen = "".join(
+        f"&{word}" for word in search_engines.chosen("openverse", FILTERS, filters).values()
+    )
     for number_ in range(1, LAST + 1):
         asked = {"q": query, "page": number_, "page_size": COUNT, "mature": "false"}
         reply = get(f"https://api.openverse.org/v1/images/?{urlencode(asked)}{chosen}")
@@ -77,4 +79,4 @@ def spdx(licence: str, version: str) -> str:
     return licence
 
 
-pictures = partial(web.pictures, "openverse", web.live(pages))
+pictures = partial(search_engines.pictures, "openverse", search_engines.live(pages))

@@ -13,10 +13,9 @@ from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 
-from stages import scratch
 from stages.errors import StudyError
 from stages.params import Class, Scrape
-from stages.sources import web
+from stages.sources import scratch, search_engines
 from stages.sources.listing import lines
 from stages.sources.results import Result
 
@@ -29,7 +28,7 @@ QUERIES = "SELECT query FROM lines GROUP BY query ORDER BY min(rowid)"
 RESULTS = f"SELECT image_url, {', '.join(KNOWN)} FROM lines WHERE query = ? ORDER BY rowid"  # noqa: S608
 
 
-def searches(name: str, _: Class, settings: Scrape) -> list[web.Search]:
+def searches(name: str, _: Class, settings: Scrape) -> list[search_engines.Search]:
     """What the list says of a class, as if it had been searched for."""
     table = scratch.database(LINES)
     table.executemany(ADD, map(values, lines(Path(settings.urls), "url", name)))
@@ -38,7 +37,9 @@ def searches(name: str, _: Class, settings: Scrape) -> list[web.Search]:
         raise StudyError(
             f"{settings.urls} has no line of class {name}: scrape.urls needs some of each"
         )
-    return [web.Search(query, partial(pages, table, query), asks=False) for query in queries]
+    return [
+        search_engines.Search(query, partial(pages, table, query), asks=False) for query in queries
+    ]
 
 
 def values(line: dict[str, str]) -> list[str]:
@@ -46,10 +47,10 @@ def values(line: dict[str, str]) -> list[str]:
     return [line.get("query", ""), line["url"].strip(), *(line.get(name, "") for name in KNOWN)]
 
 
-def pages(table: Connection, query: str, _: web.Get) -> Iterator[list[Result]]:
+def pages(table: Connection, query: str, _: search_engines.Get) -> Iterator[list[Result]]:
     rows = table.execute(RESULTS, (query,))
     while page := rows.fetchmany(PAGE):
         yield [Result(**row) for row in page]
 
 
-pictures = partial(web.pictures, "urls", searches)
+pictures = partial(search_engines.pictures, "urls", searches)

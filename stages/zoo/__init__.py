@@ -1,4 +1,8 @@
-"""The networks to choose from: one file each, named as in `models:` of params.yaml."""
+"""The networks to choose from: one file each, named as in `models:` of params.yaml.
+
+Here: facts, architecture and published weights of each; what several share is in parts/. Not here:
+what is done with any of them (networks).
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,7 @@ from types import ModuleType
 from typing import Literal
 
 from stages.errors import ParameterError
-
-NAMES = (
-    *("efficientnet_lite0", "dinov2_s14"),  # the default pair: weights from packages
-    *("mobilenet_v2", "vit_b32"),  # the study's own pair
-    *("vit_b16", "mobilenet_v3_large", "efficientnet_v2_b0", "convnext_tiny"),
-    *("mobilevit_s", "vit_r26_s32"),  # hybrids
-    *("tiny_cnn", "tiny_vit"),  # for tests
-)
+from stages.params import NETWORKS
 
 
 @dataclass(frozen=True)
@@ -83,8 +80,8 @@ def lookup(name: str) -> ModuleType:
       has no place in the backbone is an error here, a variable without a value is one in
       `weight_files.set_weights`
     """
-    if name not in NAMES:
-        raise ParameterError(f"unknown network {name}; allowed: {', '.join(NAMES)}")
+    if name not in NETWORKS:
+        raise ParameterError(f"unknown network {name}; allowed: {', '.join(NETWORKS)}")
     return importlib.import_module(f"stages.zoo.{name}")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.errors import run
-from stages.zoo import NAMES, Entry, Package, Published, lookup
+from stages.params import NETWORKS
+from stages.runtime.program import run
+from stages.zoo import Entry, Package, Published, lookup
 
 COLUMNS = (
     "name", "family", "parameters", "GFLOPs", "pixels", "blocks", "tuned", "rate", "MB", "licence",
@@ -14,7 +15,7 @@ COLUMNS = (
 
 
 def main() -> None:
-    rows = [COLUMNS, *(row(name, lookup(name).ENTRY) for name in NAMES)]
+    rows = [COLUMNS, *(row(name, lookup(name).ENTRY) for name in NETWORKS)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows:
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))

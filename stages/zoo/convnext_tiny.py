@@ -52,7 +52,7 @@ def backbone(size: int) -> keras.Model:
     """float32 RGB (n, size, size, 3) in [-1, 1] → float32 (n, 768)."""
     import keras  # here, not above: it takes 7 seconds, and ENTRY needs none of it
 
-    from stages.zoo import keras_application
+    from stages.zoo.parts import keras_application
 
     image = keras_application.image(size)
     network = keras.applications.ConvNeXtTiny(
@@ -81,8 +81,8 @@ def convert(file: Path, size: int) -> dict[str, np.ndarray]:
     LayerScale, alone in having one tensor, is folded into the projection before it.
     Raises StudyError for a file that is not what was published.
     """
-    from stages.zoo import keras_application
-    from stages.zoo.keras_file import read_keras_file
+    from stages.zoo.parts import keras_application
+    from stages.zoo.parts.keras_file import read_keras_file
 
     layers = []
     for name, tensors in read_keras_file(file):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages.zoo import Entry, Package, first_block
-from stages.zoo.torch_file import read_torch_file
+from stages.zoo.parts.torch_file import read_torch_file
 
 if TYPE_CHECKING:
     import keras
@@ -98,7 +98,7 @@ def _normed_conv(
     """A convolution, depthwise where no number of filters is given, and its normalisation."""
     import keras
 
-    from stages.zoo.fixed_batch_norm import FixedBatchNorm
+    from stages.zoo.parts.fixed_batch_norm import FixedBatchNorm
 
     shape = {"kernel_size": kernel, "strides": stride, "padding": "same", "use_bias": False}
     if filters is None:

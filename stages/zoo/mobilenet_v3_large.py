@@ -39,7 +39,7 @@ def backbone(size: int) -> keras.Model:
     """float32 RGB (n, size, size, 3) in [-1, 1] → float32 (n, 960)."""
     import keras  # here, not above: it takes 7 seconds, and ENTRY needs none of it
 
-    from stages.zoo import keras_application
+    from stages.zoo.parts import keras_application
 
     network = keras.applications.MobileNetV3Large(
         include_top=False,
@@ -63,6 +63,6 @@ def convert(file: Path, size: int) -> dict[str, np.ndarray]:
 
     Raises StudyError for a file that is not what was published.
     """
-    from stages.zoo import keras_application
+    from stages.zoo.parts import keras_application
 
     return keras_application.values(file, backbone(size))

@@ -80,7 +80,7 @@ def _normed_conv(
     """A convolution, depthwise where no number of filters is given, normalised, SiLU."""
     import keras
 
-    from stages.zoo.fixed_batch_norm import FixedBatchNorm
+    from stages.zoo.parts.fixed_batch_norm import FixedBatchNorm
 
     x = keras.layers.ZeroPadding2D(kernel // 2)(x)  # on all sides, also before a stride
     shape = {"kernel_size": kernel, "strides": stride, "use_bias": False, "name": f"{name}_conv"}

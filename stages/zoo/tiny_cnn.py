@@ -34,7 +34,7 @@ def backbone(size: int) -> keras.Model:
     """float32 RGB (n, size, size, 3) in [-1, 1] → float32 (n, 32)."""
     import keras  # here, not above: it takes 7 seconds, and ENTRY needs none of it
 
-    from stages.zoo.fixed_batch_norm import FixedBatchNorm
+    from stages.zoo.parts.fixed_batch_norm import FixedBatchNorm
 
     x = image = keras.Input((size, size, 3), name="image")
     for block, filters in enumerate(FILTERS):
@@ -53,6 +53,6 @@ def cut(model: keras.Model, blocks: int) -> keras.KerasTensor:
 
 def convert(file: Path | None, size: int) -> dict[str, np.ndarray]:
     """Seeded values of the backbone's variables; there is no published file."""
-    from stages.zoo.seeded import seeded_values
+    from stages.zoo.parts.seeded import seeded_values
 
     return seeded_values(backbone(size))

@@ -57,6 +57,6 @@ def cut(model: keras.Model, blocks: int) -> keras.KerasTensor:
 
 def convert(file: Path | None, size: int) -> dict[str, np.ndarray]:
     """Seeded values of the backbone's variables; there is no published file."""
-    from stages.zoo.seeded import seeded_values
+    from stages.zoo.parts.seeded import seeded_values
 
     return seeded_values(backbone(size))

@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.zoo import Entry, Published, first_block, flax_vit, require_multiple
-from stages.zoo.npz_file import read_npz
+from stages.zoo import Entry, Published, first_block, require_multiple
+from stages.zoo.parts import flax_vit
+from stages.zoo.parts.npz_file import read_npz
 
 if TYPE_CHECKING:
     import keras

@@ -47,7 +47,7 @@ def backbone(size: int) -> keras.Model:
     """float32 RGB (n, size, size, 3) in [-1, 1] → float32 (n, 384), the class token."""
     import keras  # here, not above: it takes 7 seconds, and ENTRY needs none of it
 
-    from stages.zoo import flax_vit
+    from stages.zoo.parts import flax_vit
 
     require_multiple("vit_r26_s32", size, STRIDE)
     image = keras.Input((size, size, 3), name="image")
@@ -104,8 +104,8 @@ def convert(file: Path, size: int) -> dict[str, np.ndarray]:
 
     Raises StudyError for a file that is not what was published.
     """
-    from stages.zoo import flax_vit
-    from stages.zoo.npz_file import read_npz
+    from stages.zoo.parts import flax_vit
+    from stages.zoo.parts.npz_file import read_npz
 
     published = {_flat(name): _plain(name, tensor) for name, tensor in read_npz(file).items()}
     return flax_vit.values(published, size // STRIDE)

@@ -1,0 +1,84 @@
+"""The study in three sentences, made from its figures and no surer than they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stages.figures.report_data import Study
+from stages.statistics.comparisons import in_words
+from stages.statistics.runs import Run
+
+FEW = 3  # networks whose fine-tuning is told one by one
+
+
+def findings(study: Study) -> list[str]:
+    """What is best, what fine-tuning bought, what it costs."""
+    return [_best(study), _fine_tuning(study), _cost(study)]
+
+
+def _best(study: Study) -> str:
+    place = study.runs.index(study.best)
+    low, high = study.interval(place, "accuracy")
+    accuracy = study.scores[place]["accuracy"]
+    start = (
+        f"{study.best.name} is right most often: on {100 * accuracy:.1f} % of "
+        f"{len(study.test)} test pictures (95 % CI {100 * low:.1f} to {100 * high:.1f} %)"
+    )
+    rivals = not_told_apart(study)
+    if not rivals:
+        return f"{start}, significantly more often than every other run."
+    return f"{start}, but it cannot be told apart from {_listed([run.name for run in rivals])}."
+
+
+def _fine_tuning(study: Study) -> str:
+    pairs = list(zip(study.runs[::2], study.runs[1::2], strict=True))
+    made = [study.comparison(before, after) for before, after in pairs]
+    gains = [c.difference if c.first is after else -c.difference
+             for c, (_, after) in zip(made, pairs, strict=True)]  # fmt: skip
+    if len(pairs) > FEW:
+        better = sum(c.told_apart and gain > 0 for c, gain in zip(made, gains, strict=True))
+        worse = sum(c.told_apart and gain < 0 for c, gain in zip(made, gains, strict=True))
+        return (
+            f"Fine-tuning made {better} of {len(pairs)} networks significantly better and {worse} "
+            f"worse; the change is {_points(min(gains))} to {_points(max(gains))} points."
+        )
+    parts = []
+    for (before, _), c, gain in zip(pairs, made, gains, strict=True):
+        low, high = (c.low, c.high) if gain == c.difference else (-c.high, -c.low)
+        parts.append(
+            f"of {before.network} by {_points(gain)} points (95 % CI {_points(low)} to "
+            f"{_points(high)}, {in_words(c.p)}{'' if c.told_apart else ', not significant'})"
+        )
+    return f"Fine-tuning changes the accuracy {_listed(parts)}."
+
+
+def _cost(study: Study) -> str:
+    rivals = [study.best, *not_told_apart(study)]
+    smallest = min(rivals, key=lambda run: run.card["bytes"]["weights"])
+    size = _megabytes(smallest)
+    if len(rivals) == 1:
+        return f"Its weights are {size}."
+    if smallest.model == study.best.model:
+        return f"{study.best.name} is also the smallest of these runs: {size} of weights."
+    return (
+        f"The smallest run that cannot be told apart from it is {smallest.name}, with {size} of "
+        f"weights against {_megabytes(study.best)}."
+    )
+
+
+def not_told_apart(study: Study) -> list[Run]:
+    """The runs that the test pictures cannot tell from the best one."""
+    others = [run for run in study.runs if run is not study.best]
+    return [run for run in others if not study.comparison(run, study.best).told_apart]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def _megabytes(run: Run) -> str:
+    return f"{run.card['bytes']['weights'] / 1e6:.1f} MB"

@@ -1,0 +1,98 @@
+"""All that the report is made from, read once; what several figures need is computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from stages.statistics import bootstrap
+from stages.statistics.comparisons import Comparison, compare
+from stages.statistics.label_errors import Suspect, suspects
+from stages.statistics.runs import Run, read_runs
+from stages.statistics.scores import Predictions, summary
+from stages.statistics.seed_variation import Repeats, read_repeats
+from stages.tables import read_table
+
+RAW, RGB = "data/raw/manifest.csv", "data/rgb/manifest.csv"
+LATENCY, TRAINING_TIME = "reports/latency.csv", "reports/training_time.csv"
+
+
+@dataclass(frozen=True)
+class Study:
+    """The runs, in the order of params.yaml, and their pictures."""
+
+    seed: int
+    runs: Sequence[Run]
+    found: Sequence[dict[str, str]]  # rows of data/rgb/manifest.csv: all pictures, the rejected too
+    origins: dict[str, dict[str, str]]  # rows of data/raw/manifest.csv by picture kept
+    latency: dict[str, dict[str, str]]  # rows of reports/latency.csv by network
+    training_time: dict[tuple[str, str], dict[str, str]]  # rows of that table by network, phase
+    maps: dict[str, np.ndarray]  # by network: stage `explain`, of the test pictures in order
+    repeats: Repeats | None = None
+
+    @property
+    def test(self) -> Predictions:
+        """The test pictures, as the first run saw them: files, groups and classes of all."""
+        return self.runs[0].test
+
+    @cached_property
+    def replicates(self) -> list[dict[str, np.ndarray]]:
+        """For each run, its figures of merit on the bootstrap draws of the test pictures."""
+        drawn = bootstrap.draws(self.test, self.seed)
+        return [bootstrap.replicates(run.test, drawn) for run in self.runs]
+
+    @cached_property
+    def scores(self) -> list[dict[str, float]]:
+        """For each run, its figures of merit on the test pictures."""
+        return [summary(run.test) for run in self.runs]
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        return compare(self.runs, [values["accuracy"] for values in self.replicates])
+
+    @cached_property
+    def suspects(self) -> list[Suspect]:
+        return suspects(self.runs)
+
+    @cached_property
+    def best(self) -> Run:
+        """The run with the highest test accuracy; of several, the one with the lowest loss."""
+        order = [(-scores["accuracy"], scores["log_loss"]) for scores in self.scores]
+        return self.runs[order.index(min(order))]
+
+    def interval(self, run: int, figure: str) -> tuple[float, float]:
+        """The 95 % interval of a figure of merit of a run, given by its position."""
+        values = self.replicates[run][figure]
+        if figure == "accuracy":
+            return bootstrap.accuracy_interval(values, len(np.unique(self.test.groups)))
+        return bootstrap.interval(values)
+
+    def origin(self, file: str, key: str) -> str:
+        """What data/raw/manifest.csv says of a picture; "" where it says nothing."""
+        return self.origins.get(file, {}).get(key, "")
+
+    def comparison(self, one: Run, other: Run) -> Comparison:
+        return next(
+            c for c in self.comparisons if {id(c.first), id(c.second)} == {id(one), id(other)}
+        )
+
+
+def read_study(models: Sequence[str], seed: int, repeats: Sequence[int] = ()) -> Study:
+    """The study from its files under data/ and reports/. Raises StudyError where one is missing."""
+    runs = read_runs(models)
+    found = read_table(RGB)
+    raw = {row["file"]: row for row in read_table(RAW)}
+    return Study(
+        seed=seed,
+        runs=runs,
+        found=found,
+        origins={row["file"]: raw.get(row["raw"], {}) for row in found if row["file"]},
+        latency={row["network"]: row for row in read_table(LATENCY)},
+        training_time={(r["network"], r["phase"]): r for r in read_table(TRAINING_TIME)},
+        maps={model: np.load(Path("reports/maps", f"{model}.npy")) for model in models},
+        repeats=read_repeats(runs, seed, repeats),
+    )

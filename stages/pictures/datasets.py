@@ -1,0 +1,132 @@
+"""Pictures as arrays for the networks, and their varied views."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import cos, pi, sin
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageEnhance
+
+from stages.params import Augment
+from stages.pictures import images, shards
+from stages.pictures.prefetch import Prefetch
+from stages.runtime.randomness import generator
+from stages.tables import read_table
+
+RGB = Path("data/rgb")
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """data/split.csv as columns; every array of a stage has its rows in this order.
+
+    `labels` (int64) are positions in `classes`, which are sorted by name.
+    """
+
+    files: list[str]
+    groups: list[str]
+    splits: np.ndarray
+    classes: list[str]
+    labels: np.ndarray
+
+    def rows(self, split: str) -> np.ndarray:
+        """Positions (int64) of the pictures of one split."""
+        return np.flatnonzero(self.splits == split)
+
+
+def read_listing(path: str | Path = "data/split.csv") -> Listing:
+    """The pictures of the study with their class and split. Raises StudyError without the file."""
+    table = read_table(path)
+    classes = sorted({row["class"] for row in table})
+    return Listing(
+        files=[row["file"] for row in table],
+        groups=[row["group"] for row in table],
+        splits=np.array([row["split"] for row in table]),
+        classes=classes,
+        labels=np.array([classes.index(row["class"]) for row in table]),
+    )
+
+
+def read_pixels(files: Sequence[str], size: int, background: str) -> np.ndarray:
+    """Pictures of data/rgb fitted into squares: uint8 (n, size, size, 3), on all cores."""
+    pixels = np.empty((len(files), size, size, 3), np.uint8)
+
+    def read(index: int) -> None:
+        with Image.open(io.BytesIO(shards.read(RGB, files[index]))) as picture:
+            pixels[index] = images.square(picture, size, background)
+
+    _on_all_cores(read, len(files))
+    return pixels
+
+
+def pixels_in_pieces(
+    files: Sequence[str], size: int, background: str, step: int
+) -> Iterator[np.ndarray]:
+    """The pixels of all files, `step` pictures at a time: a study may be larger than the memory."""
+    pieces = (files[start : start + step] for start in range(0, len(files), step))
+    return iter(Prefetch(read_pixels(piece, size, background) for piece in pieces))
+
+
+def _on_all_cores(work: Callable[[int], None], count: int) -> None:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(work, range(count)))
+
+
+def varied(
+    picture: np.ndarray, augment: Augment, background: str, rng: np.random.Generator
+) -> np.ndarray:
+    """One view of a picture, uint8 (size, size, 3) like the picture itself.
+
+    Mirror, zoom, rotation and shift are a single affine map, so the picture is resampled once;
+    what the map leaves empty is background.
+    """
+    size = picture.shape[0]
+    turn, zoom, right, down, light = rng.uniform(-1, 1, 5)
+    side = -1 if augment.mirror and rng.random() < 0.5 else 1
+    angle = turn * augment.rotation * pi / 180
+    # Pillow asks where each pixel of the view comes from: the inverse of mirror, zoom and turn.
+    inverse = np.array([[side * cos(angle), side * sin(angle)], [-sin(angle), cos(angle)]])
+    inverse /= 1 + zoom * augment.zoom
+    centre = np.array([size, size]) / 2
+    shift = np.array([right, down]) * augment.shift * size
+    offset = centre - inverse @ (centre + shift)
+    view = Image.fromarray(picture).transform(
+        (size, size),
+        Image.Transform.AFFINE,
+        (*inverse[0], offset[0], *inverse[1], offset[1]),
+        Image.Resampling.BILINEAR,
+        fillcolor=background,
+    )
+    return np.asarray(ImageEnhance.Brightness(view).enhance(1 + light * augment.brightness))
+
+
+def views(
+    pixels: np.ndarray, files: Sequence[str], augment: Augment, background: str, seed: int
+) -> np.ndarray:
+    """Every view of some pictures: uint8 (n, views, size, size, 3), on all cores.
+
+    View v of a file is a function of the seed, the file's name and v alone.
+    """
+    made = np.empty((len(pixels), augment.views, *pixels.shape[1:]), np.uint8)
+
+    def make(index: int) -> None:
+        for view in range(augment.views):
+            rng = generator(seed, files[index], view)
+            made[index, view] = varied(pixels[index], augment, background, rng)
+
+    _on_all_cores(make, len(pixels))
+    return made
+
+
+def scaled(pixels):
+    """Pixels 0–255, array or tensor, as the networks take them: a float32 tensor in [-1, 1]."""
+    import keras  # here, not above: it takes seconds, and other stages read the listing alone
+
+    return keras.ops.cast(pixels, "float32") / 127.5 - 1

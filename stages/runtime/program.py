@@ -1,0 +1,43 @@
+"""A stage as a process: its words, its exit code, and the one place that prints an error."""
+
+import errno
+import inspect
+import sys
+from collections.abc import Callable
+
+from stages.errors import BAD_PARAMETER, DONE, FAILED, INTERRUPTED, StudyError
+from stages.runtime import unchanged
+
+
+def run(main: Callable[..., None]) -> None:
+    """Call `main` with the command line's words and exit; a user's error is one line.
+
+    Exit codes: 0 done, 1 a StudyError, 2 a wrong parameter, 130 interrupted.
+    """
+    module = inspect.getmodule(main).__spec__.name
+    sys.exit(_exit_code(module, main, sys.argv[1:]))
+
+
+def _exit_code(module: str, main: Callable[..., None], words: list[str]) -> int:
+    wanted = list(inspect.signature(main).parameters)
+    if len(words) != len(wanted):
+        usage = " ".join(["python -m", module, *(f"<{name}>" for name in wanted)])
+        return _say(module, f"usage: {usage}", BAD_PARAMETER)
+    try:
+        with unchanged.watched(module.rpartition(".")[2], words):
+            main(*words)
+    except StudyError as error:
+        return _say(module, str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _say(module, "interrupted; `dvc repro` runs this stage again", INTERRUPTED)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        place = error.filename or "the disk"
+        return _say(module, f"no space left on {place}: free some (`dvc gc -w`?)", FAILED)
+    return DONE
+
+
+def _say(module: str, message: str, exit_code: int) -> int:
+    print(f"{module}: {message}", file=sys.stderr, flush=True)
+    return exit_code

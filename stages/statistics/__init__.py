@@ -1,0 +1,5 @@
+"""Figures of merit and how sure they are, from tables of predictions alone.
+
+Here: runs as their stages left them, scores, intervals, tests, calibration, label errors, variation
+over seeds. Not here: TensorFlow, pictures, and how a figure is drawn (figures).
+"""

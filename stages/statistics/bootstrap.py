@@ -1,0 +1,76 @@
+"""What the figures of merit would have been on other test pictures: the bootstrap, by group.
+
+B. Efron, R. Tibshirani: An Introduction to the Bootstrap, 1993. Groups of near duplicates are drawn
+whole, as pictures that resemble each other are no independent evidence, and every run is scored on
+the same draws: differences between runs are paired.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages.runtime.randomness import generator
+from stages.statistics.scores import Predictions, losses
+
+REPLICATES = 2000
+LEVEL = 0.95
+
+
+def draws(said: Predictions, seed: int) -> np.ndarray:
+    """float32 (REPLICATES, groups): how often each group is drawn, groups sorted by name."""
+    groups = len(np.unique(said.groups))
+    chances = np.full(groups, 1 / groups)
+    drawn = generator(seed, "bootstrap").multinomial(groups, chances, size=REPLICATES)
+    return drawn.astype(np.float32)
+
+
+def replicates(said: Predictions, drawn: np.ndarray) -> dict[str, np.ndarray]:
+    """Each figure of merit on each draw: float64 (REPLICATES,).
+
+    Macro figures are means over the classes that have a picture in the draw.
+    """
+    _, group = np.unique(said.groups, return_inverse=True)
+
+    def total(columns: np.ndarray) -> np.ndarray:
+        sums = np.zeros((drawn.shape[1], columns.shape[1]), np.float32)
+        np.add.at(sums, group, columns)
+        return (drawn @ sums).astype(np.float64)
+
+    classes = np.eye(len(said.classes), dtype=np.float32)
+    actual, predicted = total(classes[said.actual]), total(classes[said.predicted])
+    right = total(classes[said.actual] * (said.actual == said.predicted)[:, None])
+    pictures = actual.sum(axis=1)
+    occurs = actual > 0
+    each = {
+        "precision": right / np.maximum(predicted, 1),
+        "recall": right / np.maximum(actual, 1),
+        "f1": 2 * right / np.maximum(actual + predicted, 1),
+    }
+    return {
+        "accuracy": right.sum(axis=1) / pictures,
+        "log_loss": total(losses(said)[:, None])[:, 0] / pictures,
+        **{
+            f"macro_{name}": (values * occurs).sum(axis=1) / occurs.sum(axis=1)
+            for name, values in each.items()
+        },
+    }
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % of the replicates (percentile interval)."""
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def accuracy_interval(values: np.ndarray, groups: int) -> tuple[float, float]:
+    """As `interval`; where every draw is all right or all wrong, the exact binomial bound.
+
+    Otherwise 15 of 15 would read as certain. Clopper, Pearson 1934, groups as trials.
+    """
+    low, high = interval(values)
+    bound = ((1 - LEVEL) / 2) ** (1 / groups)
+    if low == high == 1:
+        low = bound
+    elif low == high == 0:
+        high = 1 - bound
+    return low, high

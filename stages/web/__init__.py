@@ -1,0 +1,5 @@
+"""HTTP, and packages from the user's indexes: who may be asked, and within which limits.
+
+Here: addresses, connections, the client, resumable downloads, what owners have said against use,
+pip and npm. Not here: what a search engine's page or a picture looks like (sources, pictures).
+"""

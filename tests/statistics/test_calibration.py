@@ -1,0 +1,66 @@
+"""Confidences: hand-computed bins, and temperatures that are known beforehand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_scores import predictions, random_predictions
+
+from stages.statistics.calibration import (
+    calibration_error,
+    confidence,
+    fit_temperature,
+    reliability,
+    risk_by_coverage,
+    tempered,
+)
+
+
+def sure(confidences, right):
+    """Predictions of class 0 with these confidences, of which some are right."""
+    confidences = np.array(confidences)
+    probability = np.stack([confidences, 1 - confidences], axis=1)
+    actual = np.where(right, 0, 1)
+    return predictions(actual, np.zeros(len(actual), int), ["Cat", "Dog"], probability)
+
+
+def test_calibration_error_by_hand():
+    said = sure([0.95, 0.95, 0.65, 0.65], [True, True, True, False])
+    # Two pictures at 0.95 all right, two at 0.65 half right: (2·0.05 + 2·0.15) / 4.
+    assert calibration_error(said) == pytest.approx(0.1)
+    assert reliability(said)[9].tolist() == pytest.approx([2, 0.95, 1])
+    assert reliability(said)[0][0] == 0
+
+
+def test_certainty_is_in_the_last_bin():
+    assert reliability(sure([1.0], [True]))[9].tolist() == [1, 1, 1]
+
+
+def test_a_run_that_is_twice_too_sure_has_temperature_two():
+    rng = np.random.default_rng(0)
+    logits = 2 * rng.normal(size=(20_000, 4))
+    true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    actual = (true.cumsum(axis=1) > rng.uniform(size=(20_000, 1))).argmax(axis=1)
+    honest = predictions(actual, true.argmax(axis=1), list("abcd"), true)
+    assert fit_temperature(honest) == pytest.approx(1, abs=0.05)
+    too_sure = tempered(honest, 0.5)
+    assert fit_temperature(too_sure) == pytest.approx(2, abs=0.1)
+    assert calibration_error(too_sure) > 5 * calibration_error(tempered(too_sure, 2))
+
+
+def test_temperature_changes_confidences_and_no_prediction():
+    said = random_predictions(50, classes=5)
+    cooler = tempered(said, 0.3)
+    assert np.array_equal(cooler.probability.argmax(axis=1), said.probability.argmax(axis=1))
+    assert cooler.probability.sum(axis=1) == pytest.approx(np.ones(50))
+    assert (confidence(cooler) > confidence(said)).all()
+
+
+def test_risk_by_coverage_by_hand():
+    said = sure([0.6, 0.9, 0.8, 0.7], [False, True, False, True])
+    assert risk_by_coverage(said).tolist() == pytest.approx([0, 1 / 2, 1 / 3, 2 / 4])
+
+
+def test_a_certain_mistake_does_not_break_scaling():
+    said = replace(sure([1.0, 0.7], [False, True]))
+    assert np.isfinite(tempered(said, 3.0).probability).all()

@@ -1,0 +1,372 @@
+"""The HTTP client: where it goes, when it gives up, and what it tells of itself."""
+
+import contextlib
+import datetime
+import http.server
+import socket
+import ssl
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import format_datetime
+from urllib.parse import quote
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from stages.params import Download
+from stages.web import addresses, client
+from stages.web.client import Client, Refusal
+from tests.web import image_server
+from tests.web.resolver import sitecustomize as resolver
+
+SETTINGS = Download(
+    connections=8,
+    connections_per_host=2,
+    connect_timeout=1,
+    read_timeout=1,
+    total_timeout=2,
+    max_megabytes=1,
+    min_side=2,
+    retries=2,
+    user_agent="ViToon/0.1 (a test)",
+    respect_robots=True,
+    respect_opt_out=True,
+)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with image_server.running() as running:
+        yield running
+
+
+@pytest.fixture
+def loopback(monkeypatch):
+    monkeypatch.setenv(addresses.SWITCH, "allow")
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """The resolver of the tests, which importing it put in place, for this test only."""
+    monkeypatch.setattr(socket, "getaddrinfo", resolver.getaddrinfo)
+
+
+socket.getaddrinfo = resolver._real
+
+
+@pytest.fixture
+def get():
+    fetching = Client(SETTINGS)
+    yield fetching.get
+    fetching.close()
+
+
+def reason(get, url, **options):
+    with pytest.raises(Refusal) as refused:
+        get(url, **options)
+    return refused.value.reason
+
+
+# ---- where it goes ----------------------------------------------------------------------------
+
+PRIVATE = [
+    *("127.0.0.1", "127.1.2.3", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1"),
+    *("169.254.169.254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "192.0.2.1"),
+    *("198.18.0.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "192.88.99.1"),
+    *("::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "fe80::1", "fe80::1%lo"),
+    *("fc00::1", "fd00:ec2::254", "fec0::1", "ff02::1", "64:ff9b::7f00:1", "64:ff9b::a00:1"),
+    *("64:ff9b:1::1", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:db8::1", "3fff::1", "100::1"),
+    *("2001:0:a00:1::1", "2001:0:4136:e378:8000:63bf:f5ff:fffe", "2001:10::1", "4000::1"),
+]
+PUBLIC = ["93.184.215.14", "1.1.1.1", "2606:4700::1111", "64:ff9b::101:101", "2002:101:101::1"]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_an_address_that_is_not_public_is_refused(address):
+    assert not addresses.permitted(address)
+
+
+@pytest.mark.parametrize("address", [*PUBLIC, "::ffff:1.1.1.1"])
+def test_a_public_address_is_permitted(address):
+    assert addresses.permitted(address)
+
+
+def test_the_switch_for_tests_opens_loopback_and_nothing_else(loopback):
+    opened = {address for address in PRIVATE if addresses.permitted(address)}
+    assert opened == {"127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "localhost", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1"),
+        *("[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0", "LOCALHOST", "localhost."),
+    ],
+)
+def test_loopback_is_not_reached_however_it_is_written(server, get, host):
+    port = server.url.rpartition(":")[2]
+    before = server.asked()
+    assert reason(get, f"http://{host}:{port}/plain.png") == "not_public"
+    assert server.asked() == before
+
+
+@pytest.mark.parametrize("name", ["private.test", "metadata.test", "mixed.test"])
+def test_a_name_with_one_address_that_is_not_public_is_refused(names, loopback, get, name):
+    assert reason(get, f"http://{name}/plain.png") == "not_public"
+
+
+def test_the_checked_address_is_the_one_that_is_connected_to(server, names, loopback, get):
+    port = server.url.rpartition(":")[2]
+    answer = get(f"http://rebinding.test:{port}/plain.png")
+    assert answer.body == image_server.picture("/plain.png")
+    # The name now says 10.1.2.3; a new connection asks again, and is refused.
+    other = Client(SETTINGS)
+    assert reason(other.get, f"http://rebinding.test:{port}/plain.png") == "not_public"
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/redirect-to-private.png", "not_public"),
+        ("/redirect-to-metadata.png", "not_public"),
+        ("/redirect-to-file.png", "bad_url"),
+        ("/loop.png", "too_many_redirects"),
+    ],
+)
+def test_a_redirect_is_checked_like_a_url(server, loopback, get, path, why):
+    assert reason(get, server.url + path) == why
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "cat.png", "//example.org/a", "ftp://example.org/a", "file:///etc/passwd", "data:,a"),
+        *("http://", "http:///a", "http://a b/", "http://u:p@example.org/", "http://[::1/"),
+        *("http://example.org:99999/", "javascript:alert(1)", "http://example.org/" + "a" * 9000),
+    ],
+)
+def test_what_is_no_url_of_the_web_is_refused(get, url):
+    assert reason(get, url) == "bad_url"
+
+
+def test_a_name_that_nobody_knows_is_said(get):
+    assert reason(get, "http://nobody.invalid/") == "no_such_host"
+
+
+def test_proxy_variables_are_ignored(server, loopback, get, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    assert get(f"{server.url}/plain.png").status == 200
+
+
+# ---- what it takes ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/plain.png", "/500-then-good.png", "/cut-off-then-good.png", "/packed.png"),
+        *("/in-chunks.png", "/Kätzchen im Schnee.png"),
+    ],
+)
+def test_a_good_answer_arrives_with_its_bytes(server, loopback, get, path):
+    answer = get(server.url + path)
+    assert (answer.status, answer.body) == (200, image_server.picture(quote(path)))
+
+
+def test_a_redirect_leads_to_the_picture_and_its_url_is_told(server, loopback, get):
+    answer = get(f"{server.url}/redirect-unicode.png")
+    assert answer.body == image_server.picture("/v%C3%B6gel.png")
+    assert answer.url == f"{server.url}/v%C3%B6gel.png"
+
+
+def test_a_redirect_can_be_looked_at_instead(server, loopback, get):
+    answer = get(f"{server.url}/redirect-to-good.png", follow=False)
+    assert (answer.status, answer.headers["Location"]) == (302, "/elsewhere/good.png")
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/drip.png", "too_slow"),
+        ("/drip-in-header.png", "too_slow"),
+        ("/silent.png", "time_out"),
+        ("/always-cut-off.png", "connection"),
+        ("/two-lengths.png", "bad_answer"),
+        ("/gzip-bomb.png", "too_large"),
+        ("/2-gigabytes.png", "too_large"),
+    ],
+)
+def test_a_bad_answer_has_a_reason_in_time(server, loopback, get, path, why):
+    started = time.monotonic()
+    assert reason(get, server.url + path) == why
+    assert time.monotonic() - started < 8
+
+
+def test_what_unpacks_to_more_than_the_limit_is_never_held(server, loopback, get):
+    import tracemalloc
+
+    get(f"{server.url}/plain.png")
+    tracemalloc.start()
+    assert reason(get, f"{server.url}/gzip-bomb.png") == "too_large"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6_000_000  # of 300 million that the answer unpacks to
+
+
+def test_a_status_that_may_pass_is_tried_again_and_told_in_the_end(server, loopback, get):
+    before = server.asked().get("/always-500.png", 0)
+    assert get(f"{server.url}/always-500.png").status == 500
+    assert server.asked()["/always-500.png"] - before == 1 + SETTINGS.retries
+
+
+def test_a_status_that_will_not_pass_is_not_tried_again(server, loopback, get):
+    before = server.asked().get("/403.png", 0)
+    assert get(f"{server.url}/403.png").status == 403
+    assert server.asked()["/403.png"] - before == 1
+
+
+def test_retry_after_is_waited_for(server, loopback, get):
+    started = time.monotonic()
+    assert get(f"{server.url}/429-then-good.png").status == 200
+    assert time.monotonic() - started >= 1
+
+
+def test_who_asks_for_an_hour_is_not_asked_again(server, loopback, get):
+    before = server.asked().get("/429-for-an-hour.png", 0)
+    assert get(f"{server.url}/429-for-an-hour.png").status == 429
+    assert server.asked()["/429-for-an-hour.png"] - before == 1
+
+
+def test_retry_after_is_read_as_seconds_or_a_date():
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=30)
+    assert client.retry_after("7") == 7
+    assert 28 < client.retry_after(format_datetime(soon, usegmt=True)) <= 30
+    assert [client.retry_after(said) for said in (None, "soon", "-3", "", "²")] == [0] * 5
+    assert client.retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+
+
+# ---- how it behaves: a server that looks at its guests ----------------------------------------
+
+
+class Guests(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *words):
+        pass
+
+    def do_GET(self):
+        book = self.server.book
+        with book["lock"]:
+            book["now"] += 1
+            book["most"] = max(book["most"], book["now"])
+            book["headers"].append(dict(self.headers))
+        time.sleep(0.05)
+        with book["lock"]:
+            book["now"] -= 1
+        to = self.server.redirect if self.path == "/away" else None
+        self.send_response(302 if to else 200)
+        self.send_header("Content-Length", "0")
+        if to:
+            self.send_header("Location", to)
+        self.end_headers()
+
+
+@contextlib.contextmanager
+def hosting(context=None):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Guests)
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None
+    server.book = {"lock": threading.Lock(), "now": 0, "most": 0, "headers": []}
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_host_has_no_more_connections_than_its_share(names, loopback):
+    fetching = Client(SETTINGS)
+    with hosting() as one, ThreadPoolExecutor(12) as pool:
+        urls = [f"http://127.0.0.1:{one.server_port}/{i}" for i in range(24)]
+        assert {answer.status for answer in pool.map(fetching.get, urls)} == {200}
+        assert one.book["most"] == SETTINGS.connections_per_host
+    fetching.close()
+
+
+def test_it_says_who_it_is_and_what_it_was_told_to_say(loopback, get):
+    with hosting() as host:
+        get(f"http://127.0.0.1:{host.server_port}/", {"Accept": "image/*"})
+        said = host.book["headers"][0]
+    assert said["User-Agent"] == "ViToon/0.1 (a test)"
+    assert said["Accept"] == "image/*"
+    assert said["Host"] == f"127.0.0.1:{host.server_port}"
+
+
+def test_a_cookie_is_not_told_to_another_host(loopback, get):
+    with hosting() as one, hosting() as other:
+        one.redirect = f"http://127.0.0.1:{other.server_port}/"
+        get(f"http://127.0.0.1:{one.server_port}/away", {"Cookie": "a=b", "X-Any": "c"})
+        assert one.book["headers"][0]["Cookie"] == "a=b"
+        assert "Cookie" not in other.book["headers"][0]
+        assert other.book["headers"][0]["X-Any"] == "c"
+
+
+def test_every_step_of_a_redirect_is_asked_about_first(server, loopback, get):
+    asked = []
+    get(f"{server.url}/redirect-to-good.png", permit=asked.append)
+    assert asked == [f"{server.url}/redirect-to-good.png", f"{server.url}/elsewhere/good.png"]
+
+
+# ---- TLS --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def certificate(tmp_path, monkeypatch):
+    """A server's TLS context for the name here.test, whose issuer this process trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "here.test")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    hosts = x509.SubjectAlternativeName([x509.DNSName("here.test")])
+    issued = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(hosts, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (tmp_path / "one.pem").write_bytes(private + issued.public_bytes(pem))
+    (tmp_path / "ca.pem").write_bytes(issued.public_bytes(pem))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "one.pem")
+    return context
+
+
+def test_tls_is_with_the_name_though_the_connection_is_to_the_address(certificate, names, loopback):
+    with hosting(certificate) as host:
+        fetching = Client(SETTINGS)
+        assert fetching.get(f"https://here.test:{host.server_port}/").status == 200
+        assert host.book["headers"][0]["Host"] == f"here.test:{host.server_port}"
+        fetching.close()
+
+
+def test_a_certificate_of_another_name_is_refused(certificate, names, loopback):
+    with hosting(certificate) as host:
+        fetching = Client(SETTINGS)
+        address = f"https://also-here.test:{host.server_port}/"
+        assert reason(fetching.get, address) == "certificate"
+        assert host.book["headers"] == []
