@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages import params
-from stages.errors import StudyError, run
-from stages.scores import SPLITS, read_predictions, summary
+from stages.errors import StudyError
+from stages.runtime.program import run
+from stages.statistics.scores import SPLITS, read_predictions, summary
 from stages.tables import write_table, write_text
 
 PHASES = ("transfer", "finetune")
+SHARED = (Path("stages"), Path("requirements.txt"), Path("data/source_code"), Path("data/rgb"))
 SCORES = ("accuracy", "macro_f1")
 COLUMNS = ("phase", "split", "images", *SCORES)
 
@@ -38,10 +40,11 @@ def main(model: str, seed: str) -> None:
 
 def lay_out(folder: Path, model: str, settings: str) -> None:
     """A project's folder with the code, what is the same for every seed, and its own settings."""
-    for shared in (Path("stages"), Path("data/rgb"), Path("models", model, "pretrained")):
+    pretrained = Path("models", model, "pretrained")
+    for shared in (*SHARED, pretrained):
         link = folder / shared
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(shared.resolve(), target_is_directory=True)
+        link.symlink_to(shared.resolve(), target_is_directory=shared.is_dir())
     write_text(folder / params.FILE, settings)
 
 

@@ -1,65 +1,44 @@
-"""The code of the chosen sources, as hashes that stage `scrape` depends on.
+"""The code of every stage, network and source as fingerprints, on which the other stages depend.
 
-To search the web again gives other pictures, so a change to one source must scrape nothing anew
-from another. DVC has no place for a list, `scrape.source`, among a stage's dependencies: this
-stage runs when any source changes, and what it writes changes when a chosen one does.
+DVC has no dependency on a part of a file, on an imported module or on what a parameter chooses.
+So this stage runs whenever a file of stages/ or a pinned package changes, within a second, and what
+it writes changes for those stages alone whose results may: see runtime/fingerprints.py.
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
-from stages.errors import run
-from stages.params import load
+from stages.errors import StudyError
+from stages.params import NETWORKS, load
+from stages.runtime.fingerprints import fingerprint
+from stages.runtime.program import run
 from stages.tables import write_table
 
-# They check, complain or look up names, and change no output (tests/test_discipline.py).
-WITHOUT_EFFECT = {"stages.errors", "stages.params", "stages.sources"}
+FOLDER = Path("data/source_code")
+COLUMNS = ("name", "fingerprint")
+STAGES = (
+    *("scrape", "to_rgb", "checks", "split", "weights", "features", "transfer", "finetune"),
+    *("evaluate", "explain", "repeat", "report"),
+)
 
 
 def main() -> None:
-    source = load("scrape.source").scrape.source
-    chosen = [source] if isinstance(source, str) else source
-    files = sorted({file for name in chosen for file in code_of(f"stages.sources.{name}")})
-    rows = [{"file": file, "sha256": sha256(Path(file))} for file in files]
-    write_table("data/source_code.csv", ["file", "sha256"], rows)
+    scrape = load("scrape.source").scrape
+    sources = [scrape.source] if isinstance(scrape.source, str) else scrape.source
+    tables = fingerprints(sources)
+    for name, rows in tables.items():
+        write_table(FOLDER / f"{name}.csv", COLUMNS, rows)
+    if fingerprints(sources) != tables:
+        raise StudyError("code was changed while its fingerprints were taken: run this again")
 
 
-def code_of(module: str) -> set[str]:
-    """The project's files whose code a module runs, seen from the project's folder."""
-    found: dict[str, str] = {}
-    open_ = [module]
-    while open_:
-        name = open_.pop()
-        file = file_of(name)
-        if file is None or name in found or name in WITHOUT_EFFECT:
-            continue
-        found[name] = file.as_posix()
-        open_ += imported(file)
-    return set(found.values())
-
-
-def file_of(module: str) -> Path | None:
-    path = Path(*module.split("."))
-    files = (path / "__init__.py", path.with_suffix(".py"))
-    return next((file for file in files if file.is_file()), None)
-
-
-def imported(file: Path) -> list[str]:
-    """All names that may be modules of the project: what is none has no file."""
-    names = []
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        if isinstance(node, ast.ImportFrom):
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.startswith("stages.")]
-
-
-def sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def fingerprints(sources: Sequence[str]) -> dict[str, list[dict[str, str]]]:
+    """A table for each stage, that of `scrape` with the chosen sources, and for each network."""
+    chosen = {"scrape": [f"stages.sources.{source}" for source in sources]}
+    found = {name: fingerprint(f"stages.{name}", *chosen.get(name, [])) for name in STAGES}
+    return found | {f"networks/{name}": fingerprint(f"stages.zoo.{name}") for name in NETWORKS}
 
 
 if __name__ == "__main__":

@@ -4,41 +4,44 @@ import ast
 import itertools
 import re
 import subprocess
-from collections.abc import Iterator
+import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 
-from stages import figures, repeat, source_code, sources, zoo
+from stages import repeat, source_code
+from stages.params import NETWORKS, SOURCES
+from stages.runtime import fingerprints
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 OUTPUTS = ("outs", "metrics", "plots")
+CHOICES = {"${models}": NETWORKS, "${evaluate.repeats}": ("1",)}
 
-# Functions that import by name, which cannot be read from their code: a stage that calls one needs
-# the file of its network, every figure, and the hashes of its sources' code.
-LOOKUPS = {"stages.zoo": "lookup", "stages.sources": "lookup", "stages.figures": "figure"}
-CHOICES = {"${models}": zoo.NAMES, "${evaluate.repeats}": ("1",)}
-SOURCE_CODE = "data/source_code.csv"  # stands for the files of the chosen sources
-
-LONGEST = {"stages/params.py": 450}  # grows with what can be chosen
+LONGEST = {"stages/params.py": 480}  # grows with what can be chosen
 LONG = 250
 
-# What checks, complains or looks up a name cannot change a byte of an output: no stage depends on
-# it, so that a better message does not train four networks again.
-WITHOUT_EFFECT = {
-    "stages/errors.py",
-    "stages/params.py",
-    "stages/shortage.py",
-    "stages/sources/__init__.py",
-    "stages/zoo/__init__.py",
+# Which rooms a room may import: the base (errors, params, tables) and those before it in this list.
+# A room that another one further on does not name here is closed to it.
+ROOMS = {
+    "runtime": set(),
+    "web": set(),
+    "pictures": {"runtime"},
+    "zoo": {"runtime"},
+    "statistics": {"runtime"},
+    "sources": {"web", "pictures"},
+    "networks": {"web", "pictures", "zoo"},
+    "training": {"runtime", "pictures", "networks"},
+    "figures": {"runtime", "pictures", "statistics"},
 }
+BASE = {"errors", "params", "tables"}
 
-# Stands for the values it gives, which DVC watches one by one: what it imports to check them (the
-# names of all networks and sources) is not followed.
-PARAMS = "stages.params"
+
+@pytest.fixture(autouse=True)
+def _in_the_project(monkeypatch):
+    monkeypatch.chdir(ROOT)
 
 
 def variants(stage: dict) -> list[dict[str, str]]:
@@ -61,63 +64,7 @@ def filled_in(text: str, variant: dict[str, str]) -> str:
 
 @cache
 def tree(module: str) -> ast.Module:
-    return ast.parse(source_file(module).read_text())
-
-
-def source_file(module: str) -> Path | None:
-    path = ROOT.joinpath(*module.split("."))
-    found = [file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()]
-    return found[0] if found else None
-
-
-def executed(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under `if TYPE_CHECKING`."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            continue
-        yield child
-        yield from executed(child)
-
-
-def imported(module: str) -> set[str]:
-    """The project's modules that a module imports, in functions too, and their packages."""
-    names = set()
-    for node in executed(tree(module)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}: relative import"
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    modules = {name for name in names if name.startswith("stages.") and source_file(name)}
-    return modules | {name.rpartition(".")[0] for name in modules if name.count(".") > 1}
-
-
-def looked_up(module: str, variant: dict[str, str]) -> set[str]:
-    """The modules that a module has imported for it, by `zoo.lookup` and its like."""
-    calls = {ast.unparse(n.func) for n in executed(tree(module)) if isinstance(n, ast.Call)}
-    found = set()
-    for package, function in LOOKUPS.items():
-        short = package.rpartition(".")[2]
-        if f"{short}.{function}" in calls or (function in calls and package in imported(module)):
-            found |= {f"{package}.{name}" for name in looked_for(package, variant)}
-    return found
-
-
-def looked_for(package: str, variant: dict[str, str]) -> tuple[str, ...]:
-    if package == "stages.figures":
-        return figures.NAMES
-    if package == "stages.sources":
-        return ()  # see test_the_hashes_of_code_are_those_of_all_that_a_source_runs
-    assert "model" in variant, f"{package}.lookup is called; dvc.yaml does not say for which model"
-    return (variant["model"],)
-
-
-def needed(stage: str, variant: dict[str, str]) -> set[str]:
-    """The project's files whose code a stage runs."""
-    modules = [f"stages.{name}" for name in (stage, *started(stage))]
-    if stage == "source_code":  # reads them
-        modules += [f"stages.sources.{name}" for name in sources.NAMES]
-    return files_run(modules, variant)
+    return ast.parse(ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text())
 
 
 def started(stage: str) -> set[str]:
@@ -125,74 +72,95 @@ def started(stage: str) -> set[str]:
     return {words[0] for words in repeat.programs("any")} if stage == "repeat" else set()
 
 
-def files_run(modules: list[str], variant: dict[str, str]) -> set[str]:
-    found, open_ = set(), modules
-    while open_:
-        module = open_.pop()
-        if module in found:
-            continue
-        found.add(module)
-        if module != PARAMS:
-            open_ += imported(module)
-            open_ += looked_up(module, variant)
-    with_code = {module for module in found if len(tree(module).body) > 1}
-    files = {str(source_file(module).relative_to(ROOT)) for module in with_code}
-    return files - WITHOUT_EFFECT
-
-
-def declared(stage: dict, variant: dict[str, str]) -> set[str]:
-    """The project's files that a stage depends on; a folder stands for all its files."""
-    paths = [filled_in(path, variant) for path in stage.get("deps", [])]
-    folders = tuple(f"{path}/" for path in paths if (ROOT / path).is_dir())
-    return {file for file in files_of_stages() if file in paths or file.startswith(folders)}
+def files_of(*modules: str) -> set[str]:
+    files, _ = fingerprints.code_of(modules)
+    return {file.as_posix() for file in files}
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_declares_the_files_it_runs(name):
+def test_a_stage_depends_on_the_fingerprint_of_its_own_code(name):
     stage = STAGES[name]
-    forgotten, listed, used = set(), set(), set()
-    for variant in variants(stage):
-        one_listed = {file for file in declared(stage, variant) if file.endswith(".py")}
-        one_used = needed(name, variant)
-        forgotten |= {as_written(path, variant) for path in one_used - one_listed}
-        # A part that only some networks or sources need is listed for all: dvc.yaml has no `if`.
-        listed |= one_listed
-        used |= one_used
-    assert not forgotten, f"dvc.yaml, deps of {name}: add {sorted(forgotten)}"
-    assert not listed - used, f"dvc.yaml, deps of {name}: remove {sorted(listed - used)}"
+    found = {path for path in stage["deps"] if path.startswith("data/source_code")}
+    wanted = {f"data/source_code/{one}.csv" for one in (name, *started(name))}
+    if "model" in stage.get("matrix", {}):
+        wanted.add("data/source_code/networks/${item.model}.csv")
+    assert found == (set() if name == "source_code" else wanted)
 
 
-def as_written(path: str, variant: dict[str, str]) -> str:
-    """A path as it stands in dvc.yaml: the file of the network chosen has a place."""
-    if path == f"stages/zoo/{variant.get('model')}.py":
-        return "stages/zoo/${item.model}.py"
-    return path
+def test_a_fingerprint_is_taken_of_every_stage():
+    assert ["source_code", *source_code.STAGES] == list(STAGES)
+    assert set(STAGES["source_code"]["deps"]) == {"requirements.txt", "stages"}
 
 
-@pytest.mark.parametrize("name", sources.NAMES)
-def test_the_hashes_of_code_are_those_of_all_that_a_source_runs(name, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    found = source_code.code_of(f"stages.sources.{name}")
-    with_code = {file for file in found if has_content(file)}
-    assert with_code == files_run([f"stages.sources.{name}"], {}) - WITHOUT_EFFECT
-    others = {f"stages/sources/{other}.py" for other in sources.NAMES if other != name}
-    assert not found & others
+def test_a_fingerprint_names_every_file_that_is_imported():
+    """By Python itself; what functions import later is in it too, and found by reading alone."""
+    code = """
+import importlib, sys
+for name in sys.argv[1:]:
+    for module in [m for m in sys.modules if m.startswith("stages")]:
+        del sys.modules[module]
+    importlib.import_module(name)
+    print(name, *(m for m in sys.modules if m.startswith("stages.")))
+"""
+    names = [f"stages.{name}" for name in STAGES]
+    names += [f"stages.zoo.{name}" for name in NETWORKS]
+    names += [f"stages.sources.{name}" for name in SOURCES]
+    command = [sys.executable, "-c", code, *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("stages.")]
+    assert [name for name, *_ in lines] == names
+    for name, *modules in lines:
+        files = {fingerprints.file_of(module) for module in modules if effective(module)}
+        assert {file.as_posix() for file in files} <= files_of(name)
 
 
-def test_a_stage_that_looks_up_sources_depends_on_their_code():
-    for name, stage in STAGES.items():
-        calls = "stages.sources" in imported(f"stages.{name}") and "lookup(" in source_text(
-            f"stages.{name}"
-        )
-        assert calls == (SOURCE_CODE in stage.get("deps", []))
+def effective(module: str) -> bool:
+    return module not in fingerprints.WITHOUT_EFFECT
 
 
-@pytest.mark.parametrize("name", [n for n in STAGES if "model" in STAGES[n].get("matrix", {})])
-def test_a_stage_of_a_network_depends_on_no_other_network(name):
-    for variant in variants(STAGES[name]):
-        others = {f"stages/zoo/{n}.py" for n in zoo.NAMES if n != variant["model"]}
-        assert not declared(STAGES[name], variant) & others
-        assert not needed(name, variant) & others
+def test_an_import_inside_a_function_and_a_lookup_by_name_are_in_the_fingerprint():
+    assert "stages/figures/curves.py" in files_of("stages.report")
+    assert "stages/figures/report.html.jinja" in files_of("stages.report")
+    rows = fingerprints.fingerprint("stages.training.determinism")  # imports in a function alone
+    assert {"keras", "tensorflow"} <= {row["name"] for row in rows}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_code_of_a_source_is_that_of_no_other(name):
+    others = {f"stages/sources/{other}.py" for other in SOURCES if other != name}
+    assert not files_of(f"stages.sources.{name}") & others
+    assert not files_of("stages.scrape") & {*others, f"stages/sources/{name}.py"}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_code_of_a_network_is_that_of_no_other(name):
+    others = {f"stages/zoo/{other}.py" for other in NETWORKS if other != name}
+    assert not files_of(f"stages.zoo.{name}") & others
+    for stage in STAGES:
+        assert not files_of(f"stages.{stage}") & {*others, f"stages/zoo/{name}.py"}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_packages_version_counts_where_it_makes_bytes(name):
+    rows = {row["name"] for row in fingerprints.fingerprint(f"stages.{name}")}
+    makes = {
+        "scrape": {"pillow"},
+        "to_rgb": {"pillow", "numpy"},
+        "split": {"scikit-learn", "imagehash", "scipy", "numpy"},
+        "features": {"tensorflow", "keras", "numpy", "pillow"},
+        "report": {"matplotlib", "cleanlab", "scikit-learn", "scipy", "jinja2"},
+    }
+    assert rows >= makes.get(name, set())
+    assert not rows & {"pytest", "ruff", "tqdm", "dvc", "pydantic", "urllib3", "icrawler"}
+
+
+def test_every_imported_package_is_pinned_under_the_name_it_has():
+    pins = fingerprints.locked(fingerprints.LOCK.read_text())
+    modules = [file.removesuffix(".py").replace("/", ".") for file in python_files()]
+    _, names = fingerprints.code_of(modules)
+    others = names - sys.stdlib_module_names - {"stages"}
+    distributions = {fingerprints.DISTRIBUTIONS.get(n, n.replace("_", "-")) for n in others}
+    assert distributions - pins.keys() == set()
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -218,18 +186,22 @@ def test_a_stage_is_run_by_its_name(name):
 
 
 def test_every_file_of_stages_has_an_effect_on_some_stage():
-    listed = set()
-    for stage in STAGES.values():
-        for variant in variants(stage):
-            listed |= declared(stage, variant)
+    modules = [f"stages.{name}" for name in STAGES]
+    modules += [f"stages.zoo.{name}" for name in NETWORKS]
+    modules += [f"stages.sources.{name}" for name in SOURCES]
     by_hand = {file for file in files_of_stages() if file.endswith("__main__.py")}
-    unlisted = {file for file in files_of_stages() if has_content(file)} - listed
-    assert unlisted == by_hand | WITHOUT_EFFECT
+    without = {fingerprints.file_of(name).as_posix() for name in fingerprints.WITHOUT_EFFECT}
+    unlisted = {file for file in files_of_stages() if has_content(file)} - files_of(*modules)
+    assert unlisted == by_hand | without
 
 
 def files_of_stages() -> list[str]:
     files = (f for f in (ROOT / "stages").rglob("*") if f.is_file() and f.suffix != ".pyc")
     return sorted(str(file.relative_to(ROOT)) for file in files)
+
+
+def python_files() -> list[str]:
+    return [file for file in files_of_stages() if file.endswith(".py")]
 
 
 def has_content(file: str) -> bool:
@@ -239,9 +211,53 @@ def has_content(file: str) -> bool:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_no_stage_imports_a_stage(name):
-    others = {f"stages/{other}.py" for other in STAGES if other != name}
-    runs = (files_run([f"stages.{name}"], variant) for variant in variants(STAGES[name]))
-    assert not any(files & others for files in runs)
+    assert not files_of(f"stages.{name}") & {
+        f"stages/{other}.py" for other in STAGES if other != name
+    }
+
+
+def test_imports_go_one_way():
+    """From stages to rooms, from a room to those that it may know, from all to the base."""
+    for file in python_files():
+        here = room(file)
+        reach = {room(fingerprints.file_of(name).as_posix()) for name in project_imports(file)}
+        if here in ROOMS:
+            assert reach <= {here, *ROOMS[here], "base"}, file
+        elif here == "base":
+            assert reach <= {"base"}, file
+        else:
+            assert reach <= {*ROOMS, "base"}, file
+
+
+def room(file: str) -> str:
+    """The room of a file; `base`, or for a stage its own name."""
+    _, place, *_ = Path(file).with_suffix("").parts
+    return "base" if place in BASE | {"__init__"} else place
+
+
+def project_imports(file: str) -> list[str]:
+    names = fingerprints.code(ROOT / file).imports
+    return [name for name in names if fingerprints.file_of(name) and name != "stages"]
+
+
+def test_at_the_top_of_stages_is_what_dvc_yaml_names_and_the_base():
+    top = {path.stem for path in (ROOT / "stages").glob("*.py")}
+    assert top == {*STAGES, *BASE, "__init__"}
+    assert len(top) <= 18
+    folders = {path.parent.name for path in (ROOT / "stages").glob("*/__init__.py")}
+    assert folders == {*ROOMS}
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_room_says_what_belongs_in_it_and_what_does_not(name):
+    code = ast.parse((ROOT / "stages" / name / "__init__.py").read_text())
+    text = " ".join(ast.get_docstring(code).split())
+    assert "Here: " in text
+    assert "Not here: " in text
+
+
+def test_dvc_yaml_is_read_in_two_minutes():
+    assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 220
 
 
 def test_only_stages_load_parameters():
@@ -260,11 +276,10 @@ def source_text(module: str) -> str:
 
 
 def test_only_the_known_lookups_import_by_name():
-    known = {f"{package.replace('.', '/')}/__init__.py" for package in LOOKUPS}
-    texts = {file: (ROOT / file).read_text() for file in files_of_stages()}
-    assert {
-        file for file, text in texts.items() if re.search("import_module|__import__", text)
-    } == known
+    known = {f"stages/{name}/__init__.py" for name in ("figures", "sources", "zoo")}
+    by_name = re.compile(r"import_module\(f\"stages|__import__")
+    found = {file for file in python_files() if by_name.search((ROOT / file).read_text())}
+    assert found == known
 
 
 def test_dvc_keeps_what_git_ignores_and_git_the_rest():

@@ -1,8 +1,6 @@
-"""Which sources' code makes a scrape out of date: with DVC itself, in a project of two stages."""
+"""What makes a stage out of date: with DVC itself, in a project of a few stages."""
 
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,58 +8,69 @@ import pytest
 import yaml
 from PIL import Image
 
+from tests.test_pipeline import attempt, repro, run, stages_run
+
 ROOT = Path(__file__).parents[1]
+STAGES = ("source_code", "scrape", "to_rgb", "weights")
 
 
 @pytest.fixture
 def study(tmp_path):
-    """The first two stages, on a folder of two pictures."""
-    shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__py*"))
+    """The stages named, after `dvc repro` on a folder of two pictures and two tiny networks."""
+    folder = tmp_path / "study"
+    shutil.copytree(ROOT / "stages", folder / "stages", ignore=shutil.ignore_patterns("__py*"))
+    for file in ("requirements.txt", ".dvcignore", "data/exclude.csv"):
+        (folder / file).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / file, folder / file)
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    first = {"stages": {name: stages[name] for name in ("source_code", "scrape")}}
-    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(first))
+    first = {"stages": {name: stages[name] for name in STAGES}}
+    (folder / "dvc.yaml").write_text(yaml.safe_dump(first))
     params = yaml.safe_load((ROOT / "tests/params.yaml").read_text())
     params["classes"] = {"Cat": {}, "Dog": {}}
+    params["models"] = ["tiny_cnn", "tiny_vit"]
     params["scrape"] |= {"source": ["folder"], "folder": "album", "per_class": 1}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
     for name, colour in (("Cat", "red"), ("Dog", "blue")):
-        (tmp_path / "album" / name).mkdir(parents=True)
-        Image.new("RGB", (40, 40), colour).save(tmp_path / "album" / name / "a.png")
-    dvc(tmp_path, "init", "--no-scm", "--quiet")
-    return tmp_path
+        (folder / "album" / name).mkdir(parents=True)
+        Image.new("RGB", (40, 40), colour).save(folder / "album" / name / "a.png")
+    run(folder, sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet")
+    everything = {"source_code", "scrape", "to_rgb", "weights@tiny_cnn", "weights@tiny_vit"}
+    assert stages_run(repro(folder)) == everything
+    assert stages_run(repro(folder)) == set()
+    return folder
 
 
-def dvc(folder, *words):
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *words],
-        cwd=folder,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def would_run(study):
+    """What `dvc repro` runs again; `source_code` has to run for that to be known."""
+    ran = stages_run(repro(study, "source_code"))
+    return ran | stages_run(repro(study, "--dry"))
 
 
-def stages_run(study):
-    lines = dvc(study, "repro").splitlines()
-    return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+def test_code_and_packages_run_again_what_they_change_and_nothing_else(study):
+    images, network = study / "stages/pictures/images.py", study / "stages/zoo/tiny_cnn.py"
+    lock = study / "requirements.txt"
+    before = {file: file.read_text() for file in (images, network, lock)}
+
+    images.write_text(before[images].replace('"""', '"""Well: ', 1) + "# a remark\n")
+    assert would_run(study) == {"source_code"}
+
+    images.write_text(before[images].replace("compress_level=3", "compress_level=4"))
+    assert would_run(study) == {"source_code", "to_rgb"}
+
+    images.write_text(before[images])
+    network.write_text(before[network] + "CHANGED = True\n")
+    assert would_run(study) == {"source_code", "weights@tiny_cnn"}
+
+    network.write_text(before[network])
+    lock.write_text(before[lock].replace("\ntensorflow==", "\ntensorflow==9"))
+    assert would_run(study) == {"source_code", "weights@tiny_cnn", "weights@tiny_vit"}
 
 
-def add_line(file):
-    with file.open("a") as code:
-        code.write("\nCHANGED = True\n")
-
-
-def test_a_change_to_a_source_scrapes_again_from_it_and_from_no_other(study):
-    assert stages_run(study) == ["source_code", "scrape"]
-    assert stages_run(study) == []
-    add_line(study / "stages/sources/bing.py")
-    add_line(study / "stages/client.py")
-    assert stages_run(study) == ["source_code"]
-    add_line(study / "stages/sources/listing.py")  # what folder reads its lists with
-    assert stages_run(study) == ["source_code", "scrape"]
-    add_line(study / "stages/shortage.py")  # words only
-    assert stages_run(study) == []
+def test_code_edited_after_its_fingerprint_was_taken_is_not_run(study):
+    add = "\nimport pathlib\npathlib.Path('stages/to_rgb.py').open('a').write('EDITED = True\\n')\n"
+    with (study / "stages/scrape.py").open("a") as code:
+        code.write(add)  # while scrape runs, as somebody would who reads on
+    done = attempt(study, sys.executable, "-m", "dvc", "repro")
+    assert done.returncode != 0
+    said = "stages.to_rgb: stages/to_rgb.py was changed after `dvc repro` began: run it again\n"
+    assert said in done.stderr
