@@ -15,7 +15,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from stages import zoo
 from stages.networks import models
@@ -25,6 +24,7 @@ from stages.params import Augment, load
 from stages.pictures import datasets
 from stages.pictures.prefetch import Prefetch
 from stages.runtime.program import run
+from stages.runtime.progress import progress
 from stages.training import devices
 from stages.training.determinism import make_reproducible
 
@@ -38,7 +38,7 @@ Prepare = Callable[[list[str]], np.ndarray]  # files (n) → uint8 (n, views, si
 Forward = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # → activations, features
 
 
-def main(model: str) -> None:
+def main(model: str) -> str:
     params = load("seed", "device", "rgb.background", "augment", "finetune.blocks")
     listing = datasets.read_listing()
     make_reproducible(params.seed)
@@ -53,6 +53,9 @@ def main(model: str) -> None:
     training = [listing.files[row] for row in listing.rows("train")]
     write("clean", model, listing.files, 1, partial(read_clean, size, background), forward)
     write("views", model, training, params.augment.views, varied, forward)
+    what = "pixels" if kept is backbone.input else "activations"
+    count = len(training) * params.augment.views
+    return f"{len(listing.files):,} pictures and {count:,} views; finetune gets their {what}"
 
 
 def read_clean(size: int, background: str, files: list[str]) -> np.ndarray:
@@ -72,13 +75,7 @@ def worth_keeping(backbone: keras.Model, cut: keras.KerasTensor) -> bool:
         return False
     more = 2 * np.prod(cut.shape[1:]) - np.prod(backbone.input_shape[1:])  # bytes of a view
     again = multiply_adds(keras.Model(backbone.input, cut))
-    kept = again / MULTIPLY_ADDS_A_SECOND > more / BYTES_A_SECOND
-    print(
-        f"activations of a view: {2e-3 * np.prod(cut.shape[1:]):.0f} kB, or {again / 1e9:.2f} "
-        f"billion multiply-adds in every epoch: {'kept' if kept else 'made again'}",
-        flush=True,
-    )
-    return bool(kept)
+    return bool(again / MULTIPLY_ADDS_A_SECOND > more / BYTES_A_SECOND)
 
 
 def both_outputs(backbone: keras.Model, cut: keras.KerasTensor, xla: bool) -> Forward:
@@ -107,7 +104,7 @@ def write(
     arrays: list[np.ndarray] = []
     step = max(1, BATCH // views)
     prepared = Prefetch((at, prepare(files[at : at + step])) for at in range(0, len(files), step))
-    with tqdm(total=len(files) * views, desc=f"{model} {name}", unit="view") as bar:
+    with progress(f"features {model}, {name}", len(files) * views, "view") as advance:
         for start, pixels in prepared:
             flat = pixels.reshape(-1, *pixels.shape[2:])
             parts = [forward(flat[i : i + BATCH]) for i in range(0, len(flat), BATCH)]
@@ -118,8 +115,8 @@ def write(
                     arrays.append(new_array(model, kind, name, output.dtype, shape))
                 count = len(pixels)
                 arrays[kind][start : start + count] = output.reshape(count, *arrays[kind].shape[1:])
-            bar.update(len(flat))
-    print(f"{prepared.share:.1%} of the time went by waiting for pictures", flush=True)
+            advance(len(flat))
+    prepared.complain()
 
 
 def new_array(model: str, kind: int, name: str, dtype: np.dtype, shape: tuple) -> np.ndarray:

@@ -20,13 +20,14 @@ from stages.runtime.program import run
 from stages.training import devices
 from stages.training.batches import Validation, stored
 from stages.training.determinism import make_reproducible
+from stages.training.learning_curve import in_words
 from stages.training.loop import Values, assign, checkpoint, train, values
 from stages.training.trainer import Trainer
 
 SHARES = tuple(share / 10 for share in range(11))
 
 
-def main(model: str) -> None:
+def main(model: str) -> str:
     params = of_network(load("seed", "device", "rgb.background", "finetune"), model)
     listing = datasets.read_listing()
     make_reproducible(params.seed)
@@ -47,6 +48,7 @@ def main(model: str) -> None:
         card = models.card(model, "finetune", listing, params, chosen)
         trained = models.count(tuned.trainable_variables)
         models.save_trained(folder / "finetune", backbone, head, trained, card)
+    return in_words(chosen)
 
 
 def of_network(params: SimpleNamespace, model: str) -> SimpleNamespace:

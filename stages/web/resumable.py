@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tqdm import tqdm
+from stages.runtime.progress import progress
 
 WAITS = (1, 2, 4)  # seconds before another try
 TIMEOUT = 30  # seconds without a byte
@@ -83,11 +83,11 @@ def _fetch(url: str, part: Path) -> None:
 
 
 def _append(answer: http.client.HTTPResponse, part: Path, start: int, total: int | None) -> None:
-    bar = {"initial": start, "total": total, "unit": "B", "unit_scale": True}
-    with part.open("ab" if start else "wb") as out, tqdm(desc=part.name[1:-5], **bar) as shown:
+    mode, name = "ab" if start else "wb", part.name[1:-5]
+    with part.open(mode) as out, progress(name, total, "B", start) as advance:
         while block := answer.read(BLOCK):
             out.write(block)
-            shown.update(len(block))
+            advance(len(block))
             if out.tell() > LARGEST:
                 raise DownloadError(f"it is larger than {LARGEST:,} bytes")
 
