@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-SECONDS = 10  # between two lines of a log, at least
+SECONDS = 30  # between two lines of a log, at least
 
 Item = TypeVar("Item")
 
@@ -22,7 +22,7 @@ def progress(
     """Shows on stderr how much of `total` is done; gives the function that is told what is more.
 
     `unit` is a singular such as picture, or B for bytes; `start` was done before. A log gets no
-    line of what takes less than ten seconds, and at most ten of anything.
+    line of what takes less than half a minute, and at most ten of anything.
     """
     if not sys.stderr.isatty():
         yield _Lines(name, total, unit, start).add
@@ -47,7 +47,7 @@ def followed(
 
 
 class Pace:
-    """When a log gets another line: at each tenth of the work, ten seconds or more after the last.
+    """When a log gets another line: at a tenth of the work, half a minute or more after the last.
 
     Without a known total, when the time since the line before has doubled.
     """
