@@ -26,6 +26,7 @@ WITHOUT_EFFECT = {
     "stages",
     "stages.errors",
     "stages.params",
+    "stages.runtime.committed",
     "stages.runtime.fingerprints",
     "stages.runtime.program",
     "stages.runtime.progress",

@@ -1,6 +1,6 @@
 """A training of seconds, shared by tests, and a process of its own for those that kill it.
 
-python -m tests.small_training <folder> <seconds to sleep after each epoch>
+python -m tests.training.small_training <folder> <seconds to sleep after each epoch>
 """
 
 import os

@@ -103,7 +103,7 @@ def test_a_training_of_other_settings_starts_again(monkeypatch, capsys):
 
 
 def test_a_training_killed_again_and_again_ends_in_the_same_bytes(folder):
-    command = [sys.executable, "-m", "tests.small_training"]
+    command = [sys.executable, "-m", "tests.training.small_training"]
     for name in ("whole", "killed"):
         Path(name).mkdir()
     subprocess.run([*command, str(folder / "whole"), "0"], cwd=PROJECT, check=True)
