@@ -28,6 +28,7 @@ WITHOUT_EFFECT = {
     "stages.runtime.fingerprints",
     "stages.runtime.program",
     "stages.runtime.unchanged",
+    "stages.runtime.user_cache",
     "stages.sources",
     "stages.sources.shortage",
     "stages.zoo",
