@@ -27,7 +27,7 @@ from stages.params import own_value
 from stages.pictures import datasets
 
 COMPARED = ("efficientnet_lite0", "dinov2_s14")  # those that pytorch_finetune.py builds
-KEPT = ("activations", "pretrained", "transfer")
+KEPT = ("pretrained", "transfer")
 SIDES = ("ours", "cached", "plain")
 RECIPE = ("batch_size", "epochs", "weight_decay", "clip_norm", "label_smoothing", "mixup")
 

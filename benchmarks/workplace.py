@@ -18,6 +18,7 @@ from typing import NamedTuple
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+CODE = ("requirements.txt", "stages")  # activations are found by a hash of these too
 EPOCH = re.compile(r"epoch (\d+)/\d+\b")  # how a training stage begins an epoch's line
 
 
@@ -41,7 +42,7 @@ def workplace(params: dict, borrowed: list[str]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-        for file in borrowed:
+        for file in (*CODE, *borrowed):
             if not (ROOT / file).exists():
                 raise SystemExit(f"{file} is missing: make repro makes it")
             (folder / file).parent.mkdir(parents=True, exist_ok=True)

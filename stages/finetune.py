@@ -1,13 +1,13 @@
 """Stage 7: fine-tuning. The transferred head and the last blocks are trained together.
 
-What the frozen blocks make of each view is on disk (stage `features`), so only the tuned blocks
-run here. BatchNorm keeps the statistics it was published with: zoo/parts/fixed_batch_norm.py.
+What the frozen blocks make of each view is on disk (training/activations.py), so only the tuned
+blocks run here. BatchNorm keeps the statistics that it was published with
+(zoo/parts/fixed_batch_norm.py).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -18,6 +18,7 @@ from stages.params import Finetune, load, own_value
 from stages.pictures import datasets
 from stages.runtime.program import run
 from stages.training import devices
+from stages.training.activations import FrozenBackbone
 from stages.training.batches import Validation, stored
 from stages.training.determinism import make_reproducible
 from stages.training.learning_curve import in_words
@@ -28,12 +29,13 @@ SHARES = tuple(share / 10 for share in range(11))
 
 
 def main(model: str) -> str:
-    params = of_network(load("seed", "device", "rgb.background", "finetune"), model)
+    params = load("seed", "device", "rgb.background", "augment", "finetune")
+    settings = params.finetune = of_network(params.finetune, model)
     listing = datasets.read_listing()
     make_reproducible(params.seed)
     device = devices.choose(params.device, zoo.lookup(model).ENTRY.family)
-    folder, settings = Path("models", model), params.finetune
-    batches, validation = stored(folder / "activations", listing, settings, params.seed)
+    inputs = FrozenBackbone(model, listing, params, device).activations()
+    batches, validation = stored(inputs, listing, settings, params.seed)
     keras.config.set_dtype_policy(device.precision)
     with device.strategy.scope():
         backbone, head, tuned = to_tune(model, settings, batches.inputs, len(listing.classes))
@@ -47,15 +49,14 @@ def main(model: str) -> str:
             chosen |= averaged(trainer, before, validation)
         card = models.card(model, "finetune", listing, params, chosen)
         trained = models.count(tuned.trainable_variables)
-        models.save_trained(folder / "finetune", backbone, head, trained, card)
+        models.save_trained(Path("models", model, "finetune"), backbone, head, trained, card)
     return in_words(chosen)
 
 
-def of_network(params: SimpleNamespace, model: str) -> SimpleNamespace:
-    """The parameters with the learning rate that they mean for this network."""
-    rate = own_value(params.finetune.learning_rate, model, zoo.lookup(model).ENTRY.tune_rate)
-    params.finetune = params.finetune.model_copy(update={"learning_rate": rate})
-    return params
+def of_network(settings: Finetune, model: str) -> Finetune:
+    """The settings with the learning rate that they mean for this network."""
+    rate = own_value(settings.learning_rate, model, zoo.lookup(model).ENTRY.tune_rate)
+    return settings.model_copy(update={"learning_rate": rate})
 
 
 def to_tune(

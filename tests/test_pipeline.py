@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,16 @@ SHAPES = {"Disc": "ellipse", "Box": "rectangle", "Wedge": "polygon"}
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Path:
+def cache(tmp_path_factory) -> Iterator[Path]:
+    """A user's cache of the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("VITOON_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, cache) -> Path:
     """A clone of the project with a folder of drawn pictures for source, after `dvc repro`."""
     folder = tmp_path_factory.mktemp("study")
     clone = folder / "vitoon"
@@ -185,6 +195,35 @@ def test_a_forced_run_changes_no_byte(study):
     lock = (study / "dvc.lock").read_bytes()
     assert stages_run(repro(study, "--force")) == every_stage()
     assert (study / "dvc.lock").read_bytes() == lock
+
+
+def test_fine_tuning_without_its_activations_makes_them_again_and_gives_the_same_bytes(
+    study, cache
+):
+    lock = (study / "dvc.lock").read_bytes()
+    shutil.rmtree(cache / "activations")
+    for model in MODELS:
+        repro(study, "--force", "--single-item", f"finetune@{model}")
+    assert (study / "dvc.lock").read_bytes() == lock
+    assert len([path for path in (cache / "activations").iterdir() if path.is_dir()]) == len(MODELS)
+
+
+def test_who_pulls_the_results_has_nothing_to_run(study, tmp_path, monkeypatch):
+    run(study, sys.executable, "-m", "dvc", "remote", "add", "store", str(tmp_path / "store"))
+    run(study, sys.executable, "-m", "dvc", "push", "--quiet", "--remote", "store")
+    monkeypatch.setenv("VITOON_CACHE", str(tmp_path / "cache"))
+    colleague = tmp_path / "vitoon"
+    skip = shutil.ignore_patterns("cache", "data", "models", "reports", ".checkpoints")
+    shutil.copytree(study, colleague, ignore=skip)
+    shutil.copytree(study.parent / "pictures", tmp_path / "pictures")
+    run(colleague, "git", "checkout", "--quiet", "--", "data", "reports")
+    for file in run(study, "git", "ls-files", "--modified").split():
+        shutil.copyfile(study / file, colleague / file)  # as if they were committed
+    run(colleague, sys.executable, "-m", "dvc", "pull", "--quiet", "--remote", "store")
+    assert stages_run(repro(colleague)) == set()
+    assert run(colleague, sys.executable, "-m", "dvc", "status", "--quiet") == ""
+    for file in ("reports/report.html", "models/tiny_vit/finetune/backbone.safetensors"):
+        assert (colleague / file).read_bytes() == (study / file).read_bytes()
 
 
 def test_a_repeat_with_the_studys_own_seed_gives_the_studys_own_scores(study):

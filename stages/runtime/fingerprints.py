@@ -32,6 +32,7 @@ WITHOUT_EFFECT = {
     "stages.runtime.progress",
     "stages.runtime.tensorflow_messages",
     "stages.runtime.unchanged",
+    "stages.runtime.user_cache",
     "stages.sources",
     "stages.sources.shortage",
     "stages.zoo",
