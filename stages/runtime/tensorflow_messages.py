@@ -11,10 +11,8 @@ import importlib.util
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -38,7 +36,7 @@ def has_nvidia_gpu() -> bool:
     return any(Path("/dev").glob("nvidia[0-9]*")) or shutil.which("nvidia-smi") is not None
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Meets the first import of TensorFlow, finds it as Python would, and steps aside."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
@@ -57,6 +55,8 @@ def held_back() -> Iterator[None]:
 
     Where the process dies in it, the place does: TensorFlow aborts on processors too old for it.
     """
+    import tempfile  # here: every process imports this module, few import TensorFlow
+
     shown = os.dup(2)
     watches = not faulthandler.is_enabled()
     if watches:
