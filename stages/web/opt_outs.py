@@ -9,7 +9,8 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from urllib3 import HTTPHeaderDict
 
-from stages.web.client import Client, Refusal
+from stages.web.client import Client
+from stages.web.refusals import Refusal
 
 OPT_OUTS = {"noai", "noimageai", "noml"}
 MAX_ROBOTS = 500 * 1024  # bytes that are read; the least that RFC 9309 asks for

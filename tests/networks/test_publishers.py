@@ -1,5 +1,6 @@
 """Weight files over HTTP and from folders: fetched once, resumed, held to one hash."""
 
+import dataclasses
 import hashlib
 import http.server
 import json
@@ -10,7 +11,7 @@ import pytest
 
 from stages.errors import StudyError
 from stages.networks import publishers
-from stages.web import resumable
+from stages.web import addresses, backoff
 from stages.zoo import Published
 
 CONTENT = bytes(range(256)) * 40_000  # 10 MB
@@ -56,10 +57,16 @@ class Answer(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def limit(monkeypatch, **limits):
+    monkeypatch.setattr(publishers, "LIMITS", dataclasses.replace(publishers.LIMITS, **limits))
+
+
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(resumable, "WAITS", (0, 0))
+    monkeypatch.setenv(addresses.SWITCH, "allow")
+    monkeypatch.setattr(backoff, "FIRST_PAUSE", 0.01)
+    limit(monkeypatch, retries=2)
     server = Server()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -120,7 +127,8 @@ def test_a_folder_without_the_file_is_named(server, tmp_path):
 
 
 def test_what_is_unreachable_is_said_in_one_line(monkeypatch):
-    monkeypatch.setattr(resumable, "WAITS", ())
+    monkeypatch.setenv(addresses.SWITCH, "allow")
+    limit(monkeypatch, retries=0)
     weights = Published(url="http://127.0.0.1:9/w.npz", file="w.npz", sha256=None)
     with pytest.raises(StudyError) as error:
         fetched(weights)
@@ -185,12 +193,12 @@ def test_a_whole_part_is_taken_for_what_it_is(server, cache):
 
 def test_a_server_that_fails_for_a_moment_is_asked_again(server, monkeypatch):
     server.status = 503
-    monkeypatch.setattr(resumable.time, "sleep", lambda wait: setattr(server, "status", 200))
+    monkeypatch.setattr(backoff.time, "sleep", lambda wait: setattr(server, "status", 200))
     assert fetched(offered(server)) == CONTENT
 
 
 def test_a_file_without_end_is_not_fetched(server, monkeypatch):
-    monkeypatch.setattr(resumable, "LARGEST", 3_000_000)
+    limit(monkeypatch, max_megabytes=3)
     server.headers = False
     with pytest.raises(StudyError, match="larger than 3,000,000 bytes"):
         fetched(offered(server))

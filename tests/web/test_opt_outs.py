@@ -1,13 +1,14 @@
 """What owners of pictures say: robots.txt, and headers."""
 
 import pytest
-from test_client import SETTINGS
 from urllib3 import HTTPHeaderDict
 
 from stages.web.addresses import SWITCH
-from stages.web.client import Client, Refusal
+from stages.web.client import Client
 from stages.web.opt_outs import Robots, opted_out, parse, permitted
+from stages.web.refusals import Refusal
 from tests.web import image_server
+from tests.web.guests import SETTINGS
 
 
 def allowed(text, path, agent="ViToon"):
