@@ -22,7 +22,7 @@ from stages.sources.store import Entry, Store
 from stages.web import cache
 from stages.web.client import Client
 from stages.web.opt_outs import Robots, opted_out
-from stages.web.refusals import Refusal
+from stages.web.refusals import Refusal, tell_of_proxy
 
 # What will be the same at the next try, and is not tried again: the store remembers it.
 LASTING = {
@@ -180,6 +180,8 @@ class Fetcher:
         try:
             return self._picture(url)
         except (Refusal, NoPictureError) as refusal:
+            if isinstance(refusal, Refusal):
+                tell_of_proxy(refusal, url)
             limit = self.settings.max_megabytes * 1_000_000
             bytes_ = limit if refusal.reason == "too_large" else 0
             entry = Entry(url, reason=refusal.reason, bytes=bytes_)

@@ -27,7 +27,7 @@ BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 
 class Attempt(threading.local):
-    """One request of this thread: when it has to be over, how long one wait may be, and where to."""
+    """One request of this thread: when it has to be over, how long a wait may be, and where to."""
 
     ends = float("inf")
     wait: float | None = None

@@ -66,7 +66,7 @@ class Robots:
                 self._rules[origin] = self._read(f"{origin}/robots.txt")
         rules = self._rules[origin]
         if isinstance(rules, Refusal):
-            raise Refusal(rules.reason, str(rules))
+            raise Refusal(rules.reason, rules.what, f"{origin}/robots.txt")
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         if not permitted(rules, path or "/"):
             raise Refusal("robots", f"{origin}/robots.txt does not let us fetch {url}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from urllib3 import exceptions as faults
 from urllib3.util import Url
@@ -17,7 +19,7 @@ TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
 class Refusal(Exception):  # noqa: N818, an answer too, which callers count
-    """No answer that can be used: `reason` is one word, `what` a sentence, the text has the URL too.
+    """No answer that can be used: `reason` is one word, `what` a sentence, the text has the URL.
 
     Reasons: bad_url, not_public, not_encrypted, no_such_host, connection, time_out, too_slow,
     too_large, too_many_redirects, certificate, bad_answer; proxy where the proxy itself cannot be
@@ -31,6 +33,16 @@ class Refusal(Exception):  # noqa: N818, an answer too, which callers count
 
 class Passing(Refusal):
     """A refusal that may be over at the next try."""
+
+
+_told: set[str] = set()
+
+
+def tell_of_proxy(refusal: Refusal, url: str) -> None:
+    """Print that a proxy stands in the way, once: a reason of one word does not name it."""
+    if refusal.reason.startswith("proxy") and refusal.what not in _told:
+        _told.add(refusal.what)
+        print(f"{urlsplit(url).hostname}: {refusal.what}", file=sys.stderr, flush=True)
 
 
 def of_proxy(status: int, url: str, proxy: Proxy) -> Refusal:

@@ -13,6 +13,7 @@ from urllib3.util import parse_url
 
 from stages.errors import StudyError
 from stages.networks import publishers
+from stages.sources.download import Fetcher
 from stages.web import addresses, connections, proxies
 from stages.web.client import Client
 from stages.web.refusals import Refusal
@@ -267,7 +268,7 @@ def dripping(monkeypatch):
                     self.wfile.write(b"H")
                     time.sleep(0.1)
 
-        do_GET = do_CONNECT = drip
+        do_GET = do_CONNECT = drip  # noqa: N815
 
         def log_message(self, *words):
             pass
@@ -351,6 +352,16 @@ def test_a_name_is_looked_up_once_for_a_proxy(proxy, pictures, get, monkeypatch)
     assert asked.count("here.test") == 1
 
 
+def test_who_scrapes_is_told_of_the_proxy_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("VITOON_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ALL_PROXY", f"http://{SECRET}@127.0.0.1:9")
+    with Fetcher(SETTINGS) as fetcher:
+        reasons = {fetcher.fetch(f"https://here.test/{number}.png").reason for number in range(2)}
+    assert reasons == {"proxy"}
+    line = "here.test: the proxy http://127.0.0.1:9 cannot be reached (Connection refused)\n"
+    assert capsys.readouterr().err == line
+
+
 # ---- weights ----------------------------------------------------------------------------------
 
 
@@ -372,9 +383,8 @@ def test_weights_come_through_the_proxy_from_a_mirror_that_may_be_private(
 
 def test_weights_that_a_proxy_forbids_are_named_with_it(proxy, cache):
     weights = Published(url="https://forbidden.example/w.npz", file="w.npz", sha256=None)
-    with pytest.raises(StudyError) as error:
-        with publishers.published_file(weights, ""):
-            pass
+    with pytest.raises(StudyError) as error, publishers.published_file(weights, ""):
+        pass
     assert str(error.value).startswith(
         "w.npz could not be fetched from https://forbidden.example/w.npz "
         f"(the proxy {proxy.url} answers 403 Forbidden): "
@@ -384,8 +394,8 @@ def test_weights_that_a_proxy_forbids_are_named_with_it(proxy, cache):
 def test_a_publisher_is_public_and_a_mirror_need_not_be(cache, monkeypatch, pictures):
     monkeypatch.delenv(addresses.SWITCH)
     weights = Published(url=f"{pictures.url}/w.npz", file="plain.png", sha256=None)
-    with pytest.raises(StudyError, match="127.0.0.1, which is no public address"):
-        with publishers.published_file(weights, ""):
-            pass
+    private = pytest.raises(StudyError, match=r"at 127.0.0.1, which is no public address")
+    with private, publishers.published_file(weights, ""):
+        pass
     with publishers.published_file(weights, pictures.url) as file:
         assert file.exists()
