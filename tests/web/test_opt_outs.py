@@ -84,14 +84,14 @@ def test_a_rule_of_many_stars_takes_no_time():
         ([], False),
     ],
 )
-def test_a_header_that_says_no_to_training_is_heard(said, no):
+def test_a_header_that_says_no_to_training_is_respected(said, no):
     headers = HTTPHeaderDict()
     for value in said:
         headers.add("X-Robots-Tag", value)
     assert opted_out(headers, "ViToon") is no
 
 
-def test_the_reservation_of_text_and_data_mining_is_heard():
+def test_the_reservation_of_text_and_data_mining_is_respected():
     assert opted_out(HTTPHeaderDict({"TDM-Reservation": "1"}), "ViToon")
     assert not opted_out(HTTPHeaderDict({"TDM-Reservation": "0"}), "ViToon")
 

@@ -1,14 +1,19 @@
 """Behind a firewall: a real proxy, servers with a certificate of their own, on loopback."""
 
+import base64
 import contextlib
 import http.server
 import socket
 import ssl
 import threading
 import time
+from ipaddress import ip_network
+from urllib.parse import quote
 
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from stages.errors import StudyError
@@ -315,6 +320,60 @@ def test_a_host_that_is_slow_behind_a_proxy_ends_in_time(proxy, pictures, get, p
 def test_a_private_target_is_not_asked_of_a_proxy(proxy, get, scheme, host):
     assert refused(get, f"{scheme}://{host}/secret.png").reason == "not_public"
     assert proxy.asked() == []
+
+
+WRITTEN = {10: str, 16: hex, 8: lambda number: f"0{number:o}"}
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16"]),
+    st.integers(0, 2**16 - 1),
+    st.lists(st.sampled_from([8, 10, 16]), min_size=1, max_size=4),
+    st.sampled_from(["", "."]),
+)
+def test_no_spelling_of_a_private_address_reaches_a_proxy(network, number, bases, end):
+    """Of inet_aton: one to four parts, decimal, octal or hexadecimal; the last fills the rest."""
+    address = int(ip_network(network)[number])
+    parts = [address >> 8 * (3 - place) & 255 for place in range(len(bases) - 1)]
+    parts.append(address & (1 << 8 * (5 - len(bases))) - 1)
+    host = ".".join(WRITTEN[base](part) for base, part in zip(bases, parts, strict=True)) + end
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(addresses.SWITCH, raising=False)
+        patch.setattr(socket, "getaddrinfo", numeric)
+        with pytest.raises(addresses.NotPublic):
+            addresses.check_for_proxy(host, 80)
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_any_host_is_an_answer_of_yes_or_no(host):
+    with contextlib.suppress(addresses.NotPublic), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", numeric)
+        addresses.check_for_proxy(host, 80)
+        assert set(".:") & set(host) or host[:1].isdigit()
+
+
+def numeric(host, port, **options):
+    """The system's resolver, except that it asks no DNS."""
+    return resolver._real(host, port, **options, flags=socket.AI_NUMERICHOST)
+
+
+@settings(deadline=None)
+@given(st.text(min_size=4), st.text(min_size=4))
+def test_a_password_is_in_no_text_and_arrives_as_it_is(user, password):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("http_proxy", f"http://{quote(user, '')}:{quote(password, '')}@proxy:3128")
+        proxy = proxies.proxy_for(parse_url("http://a.example/"))
+    assert f"{proxy} {proxy!r}" == "http://proxy:3128 Proxy(url='http://proxy:3128')"
+    said = proxy.headers["Proxy-Authorization"].removeprefix("Basic ")
+    assert base64.b64decode(said).decode() == f"{user}:{password}"
+
+
+def test_a_complaint_of_pip_or_npm_is_told_without_passwords():
+    complaint = "cannot reach http://user:p%40ss@proxy:3128, https://token@index/@toy/icons: no"
+    told = "cannot reach http://proxy:3128, https://index/@toy/icons: no"
+    assert proxies.without_password(complaint) == told
 
 
 def test_loopback_is_private_behind_a_proxy_too(proxy, pictures, get, monkeypatch):
