@@ -3,8 +3,11 @@
 import base64
 import contextlib
 import http.server
+import itertools
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from ipaddress import ip_network
@@ -33,7 +36,7 @@ SECRET = "user:p%40ss"  # p@ss
 
 @pytest.fixture(autouse=True)
 def _no_proxy_yet(monkeypatch):
-    for name in (*VARIABLES, "ssl_cert_file", "requests_ca_bundle"):
+    for name in (*VARIABLES, "ssl_cert_file", "ssl_cert_dir", "requests_ca_bundle"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 
@@ -106,9 +109,7 @@ def authority(tmp_path_factory):
 @pytest.fixture
 def secure(authority):
     """An https server with that authority's certificate for here.test and pictures.example."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("here.test", "pictures.example").configure_cert(context)
-    with hosting(context) as host:
+    with hosting(speaks_tls(authority, "here.test", "pictures.example")) as host:
         yield host
 
 
@@ -161,7 +162,7 @@ def test_a_proxy_may_speak_tls_itself(secure, authority, tmp_path, monkeypatch, 
     issued = authority.issue_cert("127.0.0.1")
     issued.private_key_pem.write_to_path(tmp_path / "key.pem")
     issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.file))
     options = ("--cert-file", str(tmp_path / "cert.pem"), "--key-file", str(tmp_path / "key.pem"))
     with proxy_server.running(tmp_path, *options) as proxy, client() as one:
         monkeypatch.setenv("ALL_PROXY", proxy.url)
@@ -203,6 +204,18 @@ def test_a_bundle_that_is_none_is_named(monkeypatch, tmp_path, variable):
         monkeypatch.setenv(variable, str(tmp_path / "ca.pem"))
         with pytest.raises(StudyError, match=f"{variable} names .*ca.pem, which cannot be read"):
             connections.trust()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl names files of such folders")
+def test_a_folder_of_certificates_counts_beside_a_file(secure, authority, tmp_path, monkeypatch):
+    trustme.CA().cert_pem.write_to_path(tmp_path / "another.pem")
+    words = ["openssl", "x509", "-noout", "-subject_hash", "-in", str(authority.file)]
+    name = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    (tmp_path / f"{name}.0").write_bytes(authority.file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "another.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    with client() as one:
+        assert one.get(f"https://here.test:{secure.server_port}/").status == 200
 
 
 # ---- what it says no to -----------------------------------------------------------------------
@@ -262,37 +275,71 @@ def test_a_proxy_that_is_down_is_named(monkeypatch, get):
         )
 
 
-@pytest.fixture
-def dripping(monkeypatch):
-    """A proxy that answers a byte at a time, and never ends."""
+class Drip(http.server.BaseHTTPRequestHandler):
+    """A byte at a time, without end: as a host, as a proxy, and beyond a tunnel."""
 
-    class Drip(http.server.BaseHTTPRequestHandler):
-        def drip(self):
-            with contextlib.suppress(OSError):
-                while True:
-                    self.wfile.write(b"H")
-                    time.sleep(0.1)
+    def drip(self, begin):
+        with contextlib.suppress(OSError):
+            for byte in itertools.chain(begin, itertools.repeat(0x78)):
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.1)
 
-        do_GET = do_CONNECT = drip  # noqa: N815
+    def do_GET(self):
+        self.drip(b"HTTP/1.1 200 OK\r\nX-Long: ")
 
-        def log_message(self, *words):
-            pass
+    def do_CONNECT(self):
+        if not self.path.startswith("beyond.example"):
+            return self.do_GET()
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        return self.drip(b"\x16\x03\x03\x40\x00")  # the largest record of TLS begins
 
+    def log_message(self, *words):
+        pass
+
+
+@contextlib.contextmanager
+def dripping(context=None):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Drip)
+    server.handle_error = lambda *_: None  # clients leave
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{server.server_port}")
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_drips_ends_in_time(dripping, get, scheme):
-    started = time.monotonic()
-    assert refused(get, f"{scheme}://here.test/").reason == "too_slow"
-    assert time.monotonic() - started < SETTINGS.total_timeout + 2
+def speaks_tls(authority, *names):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+@pytest.mark.parametrize("speaks", ["http", "https"])
+@pytest.mark.parametrize(
+    "url", ["http://here.test/", "https://here.test/", "https://beyond.example/"]
+)
+def test_a_proxy_that_drips_ends_in_time(authority, monkeypatch, speaks, url):
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    context = speaks_tls(authority, "127.0.0.1") if speaks == "https" else None
+    with dripping(context) as address, client() as one:
+        monkeypatch.setenv("ALL_PROXY", f"{speaks}://{address}")
+        started = time.monotonic()
+        # A whole handshake of TLS has the time of one wait, and may be tried again.
+        assert refused(one.get, url).reason in ("too_slow", "time_out")
+        assert time.monotonic() - started < 8
+
+
+def test_a_host_that_drips_over_tls_ends_in_time(authority, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with dripping(speaks_tls(authority, "127.0.0.1")) as address, client() as one:
+        started = time.monotonic()
+        assert refused(one.get, f"https://{address}/").reason == "too_slow"
+        assert time.monotonic() - started < SETTINGS.total_timeout + 2
 
 
 @pytest.mark.parametrize("path", ["/silent.png", "/drip.png", "/drip-in-header.png"])
@@ -395,6 +442,7 @@ def test_a_redirect_to_a_private_target_is_refused(proxy, pictures, get, path):
 
 def test_a_name_that_is_not_known_here_is_the_proxys_to_look_up(proxy, pictures, get, monkeypatch):
     url = f"http://pictures.example:{port(pictures)}/plain.png"
+    monkeypatch.delenv(addresses.SWITCH)  # so the proxy is what is private, and may be
     assert get(url).body == image_server.picture("/plain.png")
     monkeypatch.delenv("HTTP_PROXY")
     assert refused(get, url).reason == "no_such_host"
