@@ -1,7 +1,9 @@
 """What several tests use: a study in an empty folder, with the parameters of tests/params.yaml."""
 
 import copy
+import os
 from pathlib import Path
+from urllib.request import getproxies
 
 import pytest
 import yaml
@@ -14,6 +16,9 @@ RAW_COLUMNS = (
     *("file", "class", "query", "source", "image_url", "page_url", "title", "author"),
     *("licence", "licence_url", "sha256", "bytes", "width", "height", "format"),
 )
+
+# The tests' servers are on loopback, where a proxy of the machine would not find them.
+os.environ["no_proxy"] = ",".join(filter(None, [getproxies().get("no"), "127.0.0.1", "localhost"]))
 
 
 @pytest.fixture

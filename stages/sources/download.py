@@ -19,9 +19,10 @@ from stages.pictures.formats import SUFFIXES, NoPictureError, describe
 from stages.sources import RESERVE, Missed, Picture, crawl
 from stages.sources.quota import Quota
 from stages.sources.store import Entry, Store
-from stages.web import packages
-from stages.web.client import Client, Refusal
+from stages.web import cache
+from stages.web.client import Client
 from stages.web.opt_outs import Robots, opted_out
+from stages.web.refusals import Refusal, tell_of_proxy
 
 # What will be the same at the next try, and is not tried again: the store remembers it.
 LASTING = {
@@ -129,7 +130,7 @@ class Fetcher:
 
     def __init__(self, settings: Download) -> None:
         self.settings = settings
-        self.store = Store(packages.cache() / "pictures")
+        self.store = Store(cache.folder() / "pictures")
         self._agent = re.match(r"[^/ ]*", settings.user_agent)[0]
         self._client = Client(settings)
         self._robots = Robots(self._client, self._agent)
@@ -179,6 +180,8 @@ class Fetcher:
         try:
             return self._picture(url)
         except (Refusal, NoPictureError) as refusal:
+            if isinstance(refusal, Refusal):
+                tell_of_proxy(refusal, url)
             limit = self.settings.max_megabytes * 1_000_000
             bytes_ = limit if refusal.reason == "too_large" else 0
             entry = Entry(url, reason=refusal.reason, bytes=bytes_)
