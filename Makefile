@@ -3,7 +3,7 @@
 # ARGS="…" is passed on: make repro ARGS=--force, make test ARGS="-k split".
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test lint lock parity environment
+.PHONY: help repro status test lint lock parity environment
 
 # dvc.yaml's commands are `python -m stages.…`: that python has to be the environment's.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
@@ -13,6 +13,14 @@ help: ## list these targets
 
 repro: environment ## run what the last change touches: data, networks, report (dvc repro)
 	@$(IN_VENV) python -m dvc repro $(ARGS)
+	@git diff --quiet HEAD -- dvc.lock 2>/dev/null || $(IN_VENV) python -m stages.runtime.committed
+
+# An edit of code shows as one of source_code, until that has told which stages it concerns.
+status: environment ## what `make repro` would run: changes of data, settings and code (dvc status)
+	@$(IN_VENV) python -m dvc repro --quiet source_code
+	@$(IN_VENV) python -m dvc status
+	@[ -e data/raw ] || echo "Nothing has been made here yet: \`make repro\` makes it all," \
+	  "\`dvc pull\` brings what somebody has pushed (\`dvc remote list\`)"
 
 test: environment ## the tests, then what `make lint` would say
 	@$(IN_VENV) python -m pytest -n 2 --dist loadfile $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -81,16 +82,29 @@ def stage(folder: Path, name: str, *words: str) -> Timed:
 
 
 def timed(command: list[str], folder: Path) -> Timed:
-    """Run a command that prints a line for each epoch. Raises SystemExit where it fails."""
+    """Run a command that prints a line for each epoch. Raises SystemExit where it fails.
+
+    On a terminal: in a log a stage is sparing with lines.
+    """
     print("$", *command[1:], flush=True)
-    variables = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    variables = os.environ | {"PYTHONPATH": str(ROOT)}
     started, epochs, said = time.perf_counter(), [], deque(maxlen=30)
-    with subprocess.Popen(command, cwd=folder, env=variables, **pipes) as process:
-        for line in process.stdout:
+    ours, its = pty.openpty()
+    with subprocess.Popen(command, cwd=folder, env=variables, stdout=its, stderr=its) as process:
+        os.close(its)
+        for line in lines(ours):
             said.append(line)
             if EPOCH.match(line):
                 epochs.append(time.perf_counter() - started)
     if process.returncode:
         raise SystemExit("".join(said) + f"ended with status {process.returncode}")
     return Timed(time.perf_counter() - started, epochs)
+
+
+def lines(terminal: int) -> Iterator[str]:
+    """What is sent to a terminal, until all that write to it have ended."""
+    with open(terminal, encoding="utf-8", errors="replace") as sent:
+        try:
+            yield from sent
+        except OSError:  # how Linux says that nobody has the other end any more
+            return

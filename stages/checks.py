@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageStat
-from tqdm import tqdm
 
 from stages.params import Checks, load
 from stages.pictures import contact_sheets, exclusions, images, near_duplicates, shards
 from stages.pictures.contact_sheets import Cell
 from stages.runtime.program import run
+from stages.runtime.progress import followed
 from stages.tables import read_table, write_json, write_table
 
 RAW, RGB = Path("data/raw"), Path("data/rgb")
@@ -29,7 +29,7 @@ KINDS = ("blank", "invisible", "small", "narrow", "near duplicate")
 Fault = tuple[str, str]  # one of KINDS, and in words
 
 
-def main() -> None:
+def main() -> str:
     params = load("rgb.background", "rgb.max_megapixels", "checks", "split.max_distance")
     rows = [row for row in read_table(RGB / "manifest.csv") if row["status"] == "kept"]
     deviations, hashes = looked_at([row["file"] for row in rows])
@@ -40,8 +40,10 @@ def main() -> None:
     for index, fault in across_classes(rows, hashes, params.split.max_distance):
         faults[index].append(fault)
     write_table("reports/flagged.csv", exclusions.COLUMNS, flagged(rows, faults))
-    write_json("reports/checks.json", summary(faults))
+    counts = summary(faults)
+    write_json("reports/checks.json", counts)
     write_sheets(rows, faults)
+    return f"{{flagged:,}} of {{pictures:,}} pictures look wrong; see {SHEETS}".format(**counts)
 
 
 def looked_at(files: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -52,8 +54,7 @@ def looked_at(files: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
             return deviation(picture), near_duplicates.hashes(picture)
 
     with ThreadPoolExecutor() as pool:
-        bar = tqdm(pool.map(look, files), "checks", len(files), unit="picture", disable=None)
-        found = list(bar)
+        found = list(followed(pool.map(look, files), "checks", len(files), "picture"))
     hashes = np.array([pair for _, pair in found], np.uint64).reshape(-1, 2)
     return np.array([flat for flat, _ in found]), hashes
 

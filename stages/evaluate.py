@@ -13,6 +13,7 @@ from stages.params import load
 from stages.pictures import datasets
 from stages.pictures.datasets import Listing
 from stages.runtime.program import run
+from stages.runtime.progress import followed
 from stages.statistics import scores
 from stages.tables import write_json, write_table
 from stages.training import devices
@@ -23,13 +24,15 @@ HEADLINE = ("accuracy", "log_loss", "macro_f1")
 SCORE_COLUMNS = ("split", "class", "support", "precision", "recall", "f1")
 
 
-def main(model: str, phase: str) -> None:
+def main(model: str, phase: str) -> str:
     listing = datasets.read_listing()
     make_reproducible(seed=0)  # nothing is drawn here
     devices.choose(load("device").device)
     network, card = models.load_trained(Path("models", model, phase))
     looks = card["image_size"], card["background"]
-    probability = predict(network, datasets.pixels_in_pieces(listing.files, *looks, BATCH))
+    pieces = datasets.pixels_in_pieces(listing.files, *looks, BATCH)
+    name, total = f"evaluate {model} {phase}", len(listing.files)
+    probability = predict(network, followed(pieces, name, total, "picture", len))
 
     run_name = f"{model}-{phase}"
     predictions = Path("reports/predictions", f"{run_name}.csv")
@@ -37,8 +40,12 @@ def main(model: str, phase: str) -> None:
     write_table(predictions, columns, prediction_rows(listing, probability))
     said = scores.read_predictions(predictions)
     write_table(f"reports/scores/{run_name}.csv", SCORE_COLUMNS, score_rows(said))
-    write_json(f"reports/metrics/{run_name}.json", headline(said))
+    found = headline(said)
+    write_json(f"reports/metrics/{run_name}.json", found)
     write_json(f"reports/cards/{run_name}.json", card)  # apart from the weights, for the report
+    return "accuracy {accuracy:.3f}, macro F1 {macro_f1:.3f} on test pictures".format(
+        **found["test"]
+    )
 
 
 def predict(network: keras.Model, pieces: Iterable[np.ndarray]) -> np.ndarray:

@@ -18,13 +18,14 @@ from stages.networks import attention_relevance, grad_cam, models
 from stages.params import load
 from stages.pictures import datasets
 from stages.runtime.program import run
+from stages.runtime.progress import followed
 from stages.training import devices
 from stages.training.determinism import make_reproducible
 
 BATCH = 8
 
 
-def main(model: str) -> None:
+def main(model: str) -> str:
     listing = datasets.read_listing()
     make_reproducible(seed=0)  # nothing is drawn here
     devices.choose(load("device").device)
@@ -33,8 +34,10 @@ def main(model: str) -> None:
     pieces = datasets.pixels_in_pieces(files, card["image_size"], card["background"], BATCH)
 
     explain = explainer(network)
-    found = [explain(datasets.scaled(pixels)).numpy() for pixels in pieces]
+    shown = followed(pieces, f"explain {model}", len(files), "picture", len)
+    found = [explain(datasets.scaled(pixels)).numpy() for pixels in shown]
     save_maps(Path("reports/maps", f"{model}.npy"), np.concatenate(found))
+    return f"heat maps of {len(files):,} test pictures"
 
 
 def explainer(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:

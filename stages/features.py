@@ -13,7 +13,7 @@ from stages.training.activations import FrozenBackbone
 from stages.training.determinism import make_reproducible
 
 
-def main(model: str) -> None:
+def main(model: str) -> str:
     params = load("seed", "device", "rgb.background", "augment", "finetune.blocks")
     listing = datasets.read_listing()
     make_reproducible(params.seed)
@@ -21,6 +21,8 @@ def main(model: str) -> None:
     # The activations that fine-tuning begins with fall off on the way, and are kept.
     backbone = FrozenBackbone(model, listing, params, device)
     backbone.write_features(Path("models", model, "features"))
+    views = len(listing.rows("train")) * params.augment.views
+    return f"{len(listing.files):,} pictures and {views:,} varied views of them"
 
 
 if __name__ == "__main__":

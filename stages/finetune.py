@@ -21,13 +21,14 @@ from stages.training import devices
 from stages.training.activations import FrozenBackbone
 from stages.training.batches import Validation, stored
 from stages.training.determinism import make_reproducible
+from stages.training.learning_curve import in_words
 from stages.training.loop import Values, assign, checkpoint, train, values
 from stages.training.trainer import Trainer
 
 SHARES = tuple(share / 10 for share in range(11))
 
 
-def main(model: str) -> None:
+def main(model: str) -> str:
     params = load("seed", "device", "rgb.background", "augment", "finetune")
     settings = params.finetune = of_network(params.finetune, model)
     listing = datasets.read_listing()
@@ -49,6 +50,7 @@ def main(model: str) -> None:
         card = models.card(model, "finetune", listing, params, chosen)
         trained = models.count(tuned.trainable_variables)
         models.save_trained(Path("models", model, "finetune"), backbone, head, trained, card)
+    return in_words(chosen)
 
 
 def of_network(settings: Finetune, model: str) -> Finetune:

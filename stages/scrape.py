@@ -43,7 +43,7 @@ NOT_TAKEN = f"""SELECT {", ".join(MISSED)} FROM pictures
 UNREADABLE = Path(".unreadable")  # neither DVC's nor Git's: pages that someone may report
 
 
-def main() -> None:
+def main() -> str:
     params = load("classes", "scrape")
     classes = settled(params.classes, params.scrape)
     refuse_own_output(params.scrape)
@@ -62,6 +62,7 @@ def main() -> None:
     write_json("reports/scrape.json", counts["total"])
     write_table("reports/scrape.csv", COUNTED, per_class_rows(counts))
     require_enough(counts, troubles, params.scrape.allow_incomplete)
+    return in_words(counts["total"], len(classes))
 
 
 def refuse_own_output(settings: Scrape) -> None:
@@ -186,6 +187,11 @@ def per_class_rows(counts: dict) -> list[dict]:
         | {"reasons": ", ".join(f"{number} {why}" for why, number in row["rejected"].items())}
         for row in rows
     ]
+
+
+def in_words(total: dict, classes: int) -> str:
+    rejected = sum(total["rejected"].values())
+    return f"{total['kept']:,} pictures of {classes} classes kept, {rejected:,} rejected"
 
 
 def remove_others(found: Connection) -> None:

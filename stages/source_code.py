@@ -24,7 +24,7 @@ STAGES = (
 )
 
 
-def main() -> None:
+def main() -> str:
     scrape = load("scrape.source").scrape
     sources = [scrape.source] if isinstance(scrape.source, str) else scrape.source
     tables = fingerprints(sources)
@@ -32,6 +32,7 @@ def main() -> None:
         write_table(FOLDER / f"{name}.csv", COLUMNS, rows)
     if fingerprints(sources) != tables:
         raise StudyError("code was changed while its fingerprints were taken: run this again")
+    return f"fingerprints of {len(STAGES)} stages and {len(NETWORKS)} networks taken"
 
 
 def fingerprints(sources: Sequence[str]) -> dict[str, list[dict[str, str]]]:

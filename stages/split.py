@@ -14,12 +14,12 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
-from tqdm import tqdm
 
 from stages.errors import StudyError
 from stages.params import Split, load
 from stages.pictures import near_duplicates, shards
 from stages.runtime.program import run
+from stages.runtime.progress import followed
 from stages.tables import read_table, write_json, write_table
 
 RGB = Path("data/rgb")
@@ -33,7 +33,7 @@ STYLE = re.compile(  # words of an icon's name that say how it is drawn, not wha
 )
 
 
-def main() -> None:
+def main() -> str:
     params = load("seed", "split")
     kept = [row for row in read_table(RGB / "manifest.csv") if row["status"] == "kept"]
     kept.sort(key=lambda row: row["file"])
@@ -51,7 +51,11 @@ def main() -> None:
     require_every_class(table)
     write_table("data/split.csv", COLUMNS, rows)
     write_table("reports/split.csv", ("class", *NAMES, "groups"), table)
-    write_json("reports/split.json", summary(rows, cross_class_pairs))
+    counts = summary(rows, cross_class_pairs)
+    write_json("reports/split.json", counts)
+    return "{train:,} training, {validation:,} validation and {test:,} test pictures".format(
+        **counts
+    )
 
 
 def motif(row: dict[str, str]) -> str:
@@ -69,8 +73,8 @@ def perceptual_hashes(files: list[str]) -> np.ndarray:
     # Threads, as reading and scaling pictures happens outside of Python's lock.
     with ThreadPoolExecutor() as pool:
         hashed = pool.map(_hashed, files)
-        rows = tqdm(hashed, "split", len(files), unit="picture", disable=None)
-        return np.array(list(rows), np.uint64).reshape(-1, 2)
+        rows = list(followed(hashed, "split", len(files), "picture"))
+    return np.array(rows, np.uint64).reshape(-1, 2)
 
 
 def duplicate_groups(

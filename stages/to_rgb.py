@@ -16,12 +16,11 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from tqdm import tqdm
-
 from stages.errors import StudyError
 from stages.params import Rgb, load
 from stages.pictures import exclusions, images, shards
 from stages.runtime.program import run
+from stages.runtime.progress import progress
 from stages.tables import read_table, write_json, write_table
 
 RAW, RGB = Path("data/raw"), Path("data/rgb")
@@ -34,7 +33,7 @@ BATCH = 256
 CPU_SECONDS = 60  # for one picture; the largest allowed take a few
 
 
-def main() -> None:
+def main() -> str:
     rgb = load("rgb").rgb
     manifest = read_table(RAW / "manifest.csv")
     unwanted = exclusions.read()
@@ -47,7 +46,11 @@ def main() -> None:
     require_every_class(rows, manifest)
     shards.pack(RGB)
     write_table(RGB / "manifest.csv", COLUMNS, rows)
-    write_json("reports/to_rgb.json", summary(rows) | {"exclusions_unmet": unmet})
+    counts = summary(rows)
+    write_json("reports/to_rgb.json", counts | {"exclusions_unmet": unmet})
+    return "{kept:,} pictures converted, {rejected:,} rejected, {excluded:,} excluded".format(
+        **counts
+    )
 
 
 def find(manifest: list[dict[str, str]]) -> dict[str, str]:
@@ -70,10 +73,10 @@ def find(manifest: list[dict[str, str]]) -> dict[str, str]:
 def convert_all(found: dict[str, str], rgb: Rgb) -> list[dict]:
     """A row for every picture found, in the same order, made on all cores."""
     rows = {}
-    with tqdm(total=len(found), desc="to_rgb", unit="picture", disable=None) as bar:
+    with progress("to_rgb", len(found), "picture") as advance:
         for raw, row in on_all_cores(partial(convert, rgb=rgb), found):
             rows[raw] = row
-            bar.update()
+            advance(1)
     if rows.keys() != found.keys():
         raise StudyError(f"{len(found)} pictures found, {len(rows)} converted: report this")
     return [rows[raw] for raw in found]

@@ -13,11 +13,12 @@ from stages.runtime.program import run
 from stages.training import devices
 from stages.training.batches import Batches, stored
 from stages.training.determinism import make_reproducible
+from stages.training.learning_curve import in_words
 from stages.training.loop import checkpoint, train
 from stages.training.trainer import Trainer
 
 
-def main(model: str) -> None:
+def main(model: str) -> str:
     params = load("seed", "device", "rgb.background", "transfer")
     listing = datasets.read_listing()
     make_reproducible(params.seed)
@@ -37,6 +38,7 @@ def main(model: str) -> None:
         pretrained = folder / "pretrained" / models.BACKBONE
         trained = models.count(head.trainable_variables)
         models.save_trained(folder / "transfer", pretrained, head, trained, card)
+    return in_words(chosen)
 
 
 def every_view(batches: Batches) -> Batches:

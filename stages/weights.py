@@ -16,7 +16,7 @@ from stages.runtime.program import run
 from stages.web import packages
 
 
-def main(model: str) -> None:
+def main(model: str) -> str:
     network = zoo.lookup(model)
     settings = params.load("image_size", "weights")
     size = params.own_value(settings.image_size, model, network.ENTRY.image_size)
@@ -27,6 +27,7 @@ def main(model: str) -> None:
         weight_files.set_weights(backbone, values, f"the published file of {model}")
     weight_files.save_weights(backbone, folder / "backbone.safetensors")
     tables.write_json(folder / "card.json", card(model, network.ENTRY, size))
+    return f"{network.ENTRY.title}, {network.ENTRY.parameters:,} parameters, for {size} pixels"
 
 
 @contextmanager

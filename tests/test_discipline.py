@@ -27,11 +27,11 @@ LONG = 250
 # A room that another one further on does not name here is closed to it.
 ROOMS = {
     "runtime": set(),
-    "web": set(),
+    "web": {"runtime"},
     "pictures": {"runtime"},
     "zoo": {"runtime"},
     "statistics": {"runtime"},
-    "sources": {"web", "pictures"},
+    "sources": {"runtime", "web", "pictures"},
     "networks": {"web", "pictures", "zoo"},
     "training": {"runtime", "pictures", "networks"},
     "figures": {"runtime", "pictures", "statistics"},
@@ -111,7 +111,7 @@ for name in sys.argv[1:]:
     assert [name for name, *_ in lines] == names
     for name, *modules in lines:
         files = {fingerprints.file_of(module) for module in modules if effective(module)}
-        assert {file.as_posix() for file in files} <= files_of(name)
+        assert {path for file in files if has_content(path := file.as_posix())} <= files_of(name)
 
 
 def effective(module: str) -> bool:
@@ -230,9 +230,9 @@ def test_imports_go_one_way():
 
 
 def room(file: str) -> str:
-    """The room of a file; `base`, or for a stage its own name."""
+    """The room of a file; `base`, or for a stage or a package's `__init__` its own name."""
     _, place, *_ = Path(file).with_suffix("").parts
-    return "base" if place in BASE | {"__init__"} else place
+    return "base" if place in BASE else place
 
 
 def project_imports(file: str) -> list[str]:

@@ -80,3 +80,14 @@ def test_a_real_stage_in_a_folder_without_parameters(tmp_path, project):
     assert ended.stderr == (
         "stages.to_rgb: params.yaml is missing here: run from the project's folder\n"
     )
+
+
+@pytest.mark.parametrize(("result", "printed"), [("3 kept", "test_errors Cat: 3 kept\n"), ("", "")])
+def test_a_result_in_words_is_one_line_with_stage_and_words(monkeypatch, capsys, result, printed):
+    def main(model):
+        return result
+
+    monkeypatch.setattr(sys, "argv", ["stage", "Cat"])
+    with pytest.raises(SystemExit) as ended:
+        program.run(main)
+    assert (ended.value.code, capsys.readouterr()) == (0, (printed, ""))

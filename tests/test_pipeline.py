@@ -136,6 +136,45 @@ def test_a_second_run_finds_nothing_to_do(study):
     assert "up to date" in printed
 
 
+def test_make_repro_says_where_results_differ_though_nothing_was_changed(study):
+    """Another processor is not at hand: the commit is given other bytes of the features."""
+    commit(study, "Results of this machine")
+    assert "made other results" not in make(study, "repro")
+    lock = (study / "dvc.lock").read_text()
+    entry = re.compile(r"(path: models/tiny_cnn/features\n +hash: md5\n +md5: )\w+")
+    other = entry.sub(r"\g<1>0123456789abcdef0123456789abcdef.dir", lock, count=1)
+    (study / "dvc.lock").write_text(other)
+    commit(study, "Results of another machine")
+    (study / "dvc.lock").write_text(lock)
+    *_, line = make(study, "repro").splitlines()
+    assert "of the same inputs features@tiny_cnn made other results than the committed" in line
+    run(study, "git", "restore", "dvc.lock", "reports")  # as the line says
+    assert (study / "dvc.lock").read_text() == other
+    (study / "dvc.lock").write_text(lock)
+
+
+def test_make_status_names_the_stages_that_an_edit_of_code_concerns(study):
+    assert make(study, "status").strip() == "Data and pipelines are up to date."
+    code = study / "stages/explain.py"
+    before = code.read_text()
+    code.write_text(before.replace("BATCH = 8", "BATCH = 4"))
+    said = make(study, "status")
+    code.write_text(before)
+    assert set(re.findall(r"^([a-z_]+)@?\S*:$", said, re.M)) == {"explain"}
+    make(study, "status")  # takes the fingerprints back
+
+
+def make(study: Path, target: str) -> str:
+    """With this environment, and not one that it would install into the clone."""
+    return run(study, "make", "--assume-old=environment", target)
+
+
+def commit(study: Path, message: str) -> None:
+    who = ("-c", "user.name=Nobody", "-c", "user.email=nobody@example.com")
+    run(study, "git", "add", "--all")
+    run(study, "git", *who, "commit", "--quiet", "--no-verify", "--message", message)
+
+
 def test_a_parameter_of_transfer_learning_runs_only_what_follows_from_it(study):
     change(study, lambda params: params["transfer"].update(learning_rate=3e-3))
     follows = ("transfer@", "finetune@", "evaluate@", "explain@", "report")

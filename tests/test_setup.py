@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 PIN = re.compile(r"^([a-z0-9.-]+)==\S+(?: ;[^\\]*)?(?: *\\\n +--hash=sha256:[0-9a-f]{64})+$", re.M)
-TARGETS = ["help", "repro", "test", "lint", "lock", "parity"]
+TARGETS = ["help", "repro", "status", "test", "lint", "lock", "parity"]
 
 # Stands in for a Python of some version: it answers environment.sh's questions as one would, and
 # notes what it is asked to do. In place of a download, uv "brings" what lies in `brought`.
@@ -230,3 +230,20 @@ def test_continuous_integration_runs_make_test():
 def test_pre_commit_needs_no_other_repository():
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     assert {group["repo"] for group in hooks["repos"]} == {"local"}
+
+
+def test_make_status_in_a_fresh_clone_says_what_to_do(tmp_path):
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    for file in ("Makefile", "dvc.yaml"):
+        shutil.copy(ROOT / file, clone)  # what is not committed yet is tested too
+    shutil.copytree(ROOT / "stages", clone / "stages", dirs_exist_ok=True)
+    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    # Without making an environment, which takes minutes: the clone has this one's.
+    command = ["make", "--assume-old=environment", "status"]
+    done = subprocess.run(command, cwd=clone, env=env, capture_output=True, text=True, check=True)
+    assert "data/raw" in done.stdout  # what DVC misses
+    assert done.stdout.splitlines()[-1] == (
+        "Nothing has been made here yet: `make repro` makes it all, "
+        "`dvc pull` brings what somebody has pushed (`dvc remote list`)"
+    )

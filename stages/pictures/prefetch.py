@@ -39,3 +39,8 @@ class Prefetch(Generic[Item]):
     @property
     def share(self) -> float:
         return self.waited / (time.perf_counter() - self.started)
+
+    def complain(self) -> None:
+        """Say that the items come too slowly, where that costs more than seconds."""
+        if self.waited > 10 and self.share > 0.1:
+            print(f"{self.share:.0%} of the time went by waiting for data", flush=True)

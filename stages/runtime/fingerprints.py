@@ -23,10 +23,14 @@ CHOSEN = ("stages.sources", "stages.zoo")
 # They check, complain, look up names or show progress, and change no byte of an output. Values of
 # params.yaml are watched by DVC itself.
 WITHOUT_EFFECT = {
+    "stages",
     "stages.errors",
     "stages.params",
+    "stages.runtime.committed",
     "stages.runtime.fingerprints",
     "stages.runtime.program",
+    "stages.runtime.progress",
+    "stages.runtime.tensorflow_messages",
     "stages.runtime.unchanged",
     "stages.runtime.user_cache",
     "stages.sources",

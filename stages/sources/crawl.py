@@ -14,7 +14,8 @@ from queue import Queue
 from threading import Thread
 
 import icrawler
-from tqdm import tqdm
+
+from stages.runtime.progress import progress
 
 
 class _End:
@@ -110,9 +111,9 @@ class Crawler(icrawler.Crawler):
                 part.output(_End())
 
     def _arrivals(self) -> Iterator[tuple[int, object]]:
-        with tqdm(desc="pictures", unit="", disable=None, delay=1, leave=False) as bar:
+        with progress("scrape", None, "picture") as advance:
             while not isinstance(arrival := self.downloader.out_queue.get(), _End):
-                bar.update()
+                advance(1)
                 yield arrival
 
 

@@ -30,7 +30,6 @@ import filelock
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from stages.networks import models
 from stages.networks.batch_norm_folding import folded
@@ -40,6 +39,7 @@ from stages.pictures import datasets, shards
 from stages.pictures.datasets import Listing
 from stages.pictures.prefetch import Prefetch
 from stages.runtime import fingerprints
+from stages.runtime.progress import progress
 from stages.runtime.user_cache import user_cache
 from stages.training.checkpoints import fingerprint
 from stages.training.devices import Device
@@ -153,13 +153,7 @@ def worth_keeping(backbone: keras.Model, cut: keras.KerasTensor) -> bool:
         return False
     more = 2 * np.prod(cut.shape[1:]) - np.prod(backbone.input_shape[1:])  # bytes of a view
     again = multiply_adds(keras.Model(backbone.input, cut))
-    kept = again / MULTIPLY_ADDS_A_SECOND > more / BYTES_A_SECOND
-    print(
-        f"activations of a view: {2e-3 * np.prod(cut.shape[1:]):.0f} kB, or {again / 1e9:.2f} "
-        f"billion multiply-adds in every epoch: {'kept' if kept else 'made again'}",
-        flush=True,
-    )
-    return bool(kept)
+    return bool(again / MULTIPLY_ADDS_A_SECOND > more / BYTES_A_SECOND)
 
 
 def both_outputs(backbone: keras.Model, cut: keras.KerasTensor, xla: bool) -> Forward:
@@ -193,7 +187,7 @@ def write(
     arrays: dict[int, np.ndarray] = {}
     step = max(1, BATCH // views)
     prepared = Prefetch((at, prepare(files[at : at + step])) for at in range(0, len(files), step))
-    with tqdm(total=len(files) * views, desc=label, unit="view") as bar:
+    with progress(label, len(files) * views, "view") as advance:
         for start, pixels in prepared:
             flat, end = pixels.reshape(-1, *pixels.shape[2:]), start + len(pixels)
             parts = [forward(flat[i : i + BATCH]) for i in range(0, len(flat), BATCH)]
@@ -203,8 +197,8 @@ def write(
                     shape = (len(files), views, *output.shape[1:])
                     arrays[kind] = new_array(path, output.dtype, shape)
                 arrays[kind][start:end] = output.reshape(-1, *arrays[kind].shape[1:])
-            bar.update(len(flat))
-    print(f"{prepared.share:.1%} of the time went by waiting for pictures", flush=True)
+            advance(len(flat))
+    prepared.complain()
 
 
 def new_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
 import tensorflow as tf
 
 from stages.errors import ParameterError
+from stages.runtime.tensorflow_messages import LEVEL, has_nvidia_gpu
+
+HIDDEN = ("", "-1")  # values of CUDA_VISIBLE_DEVICES by which a user keeps GPUs from TensorFlow
+UNUSABLE = (
+    "TensorFlow cannot use this machine's NVIDIA GPU: `.venv/bin/python -m pip install "
+    f"'tensorflow[and-cuda]=={tf.__version__}'` brings what is missing most often, and "
+    f"`{LEVEL}=0 dvc repro` shows what TensorFlow says of it"
+)
 
 
 @dataclass(frozen=True)
@@ -26,22 +35,31 @@ class Device:
 
 
 def choose(setting: Literal["auto", "cpu", "gpu"], family: str | None = None) -> Device:
-    """The device for a value of `device`, called before TensorFlow has worked; prints what it is.
+    """The device for a value of `device`, called before TensorFlow has worked.
 
-    `family` is that of the network whose blocks will run; none where only a head does.
-    Raises ParameterError where a GPU is asked for and TensorFlow sees none.
+    Says so where it takes GPUs, and where there is one that it cannot take. `family` is that of the
+    network whose blocks will run; none where only a head does. Raises ParameterError where a GPU
+    is asked for and TensorFlow sees none.
     """
     gpus = [] if setting == "cpu" else tf.config.list_physical_devices("GPU")
     if setting == "gpu" and not gpus:
-        raise ParameterError(
-            "params.yaml: device is gpu; allowed here: auto or cpu, as TensorFlow sees no GPU"
-        )
+        why = UNUSABLE if is_unusable() else "TensorFlow sees no GPU"
+        raise ParameterError(f"params.yaml: device is gpu; allowed here: auto or cpu, as {why}")
+    if setting == "auto" and not gpus and is_unusable():
+        print(f"device: CPU ({UNUSABLE})", file=sys.stderr, flush=True)
     tf.config.set_visible_devices(gpus, "GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)  # else it takes all of the memory
-    device = _of_gpus(gpus) if gpus else _of_cpu(family)
+    if not gpus:
+        return _of_cpu(family)
+    device = _of_gpus(gpus)
     print(f"device: {device.name}", flush=True)
     return device
+
+
+def is_unusable() -> bool:
+    """Whether there is an NVIDIA GPU that nobody hides, asked where TensorFlow sees none."""
+    return has_nvidia_gpu() and os.environ.get("CUDA_VISIBLE_DEVICES") not in HIDDEN
 
 
 def _of_cpu(family: str | None) -> Device:

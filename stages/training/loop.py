@@ -65,7 +65,7 @@ def train(
         chunks.close()
         lines.end()
     assign(trainer.model.variables, chosen)
-    print(f"{prefetch.share:.1%} of the time went by waiting for data", flush=True)
+    prefetch.complain()
     number = chosen_epoch(done, settings.patience)
     figures = done[number - 1]
     return {

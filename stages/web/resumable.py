@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import filelock
-from tqdm import tqdm
 from urllib3 import HTTPHeaderDict
 
+from stages.runtime.progress import progress
 from stages.web.client import Client
 from stages.web.refusals import Refusal, status_line
 
@@ -43,8 +43,8 @@ def _fetch(client: Client, url: str, part: _Part) -> None:
             part.path.unlink(missing_ok=True)
             answer = client.get(url, permit=stay_encrypted, into=part)
     except Refusal as refusal:
-        progress = part.progress() if refusal.reason in BROKEN else ""
-        raise Refusal(refusal.reason, f"{refusal.what}{progress}", url) from None
+        so_far = part.so_far() if refusal.reason in BROKEN else ""
+        raise Refusal(refusal.reason, f"{refusal.what}{so_far}", url) from None
     if answer.status not in (200, 206):
         through = f" through the proxy {answer.proxy}" if answer.proxy else ""
         raise Refusal(f"http_{answer.status}", f"{status_line(answer.status)}{through}", url)
@@ -73,16 +73,15 @@ class _Part:
             raise Refusal("bad_answer", "the server sent another part than the one asked for")
         length = headers.get("Content-Length", "")
         self._total = start + int(length) if length.isdecimal() else None
-        bar = {"initial": start, "total": self._total, "unit": "B", "unit_scale": True}
-        name = self.path.name[1:-5]
-        with self.path.open("ab" if start else "wb") as out, tqdm(desc=name, **bar) as shown:
+        mode, name = "ab" if start else "wb", self.path.name[1:-5]
+        with self.path.open(mode) as out, progress(name, self._total, "B", start) as advance:
             self.mark.write_text(f"{self.url}\n{_version(headers)}", encoding="utf-8")
             for piece in pieces(start):
                 out.write(piece)
-                shown.update(len(piece))
+                advance(len(piece))
         return b""
 
-    def progress(self) -> str:
+    def so_far(self) -> str:
         """How far the last try came; nothing where it did not begin."""
         if self._total is None:
             return ""

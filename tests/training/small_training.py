@@ -1,6 +1,6 @@
 """A training of seconds, shared by tests, and a process of its own for those that kill it.
 
-python -m tests.small_training <folder> <seconds to sleep after each epoch>
+python -m tests.training.small_training <folder> <seconds to sleep after each epoch>
 """
 
 import os
@@ -90,6 +90,7 @@ def main(folder: str, pause: str) -> None:
 
     def slow_add(self, epoch: int, figures: dict) -> None:
         add(self, epoch, figures)
+        print("epoch", epoch, flush=True)  # a log has a few of them alone
         time.sleep(float(pause))
 
     Curve.add = slow_add  # so that a kill has something to hit

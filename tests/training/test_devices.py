@@ -14,24 +14,59 @@ GPU = tf.config.list_physical_devices("GPU")
 
 @pytest.mark.skipif(bool(GPU), reason="this machine has a GPU")
 @pytest.mark.parametrize("setting", ["auto", "cpu"])
-def test_without_a_gpu_all_runs_on_the_cpu(setting, capsys):
+def test_without_a_gpu_all_runs_on_the_cpu_and_nothing_is_said(setting, capsys):
     device = devices.choose(setting)
     assert (device.precision, device.xla) == ("float32", False)
     assert device.strategy.num_replicas_in_sync == 1
-    assert capsys.readouterr().out.startswith("device: CPU with ")
+    assert device.name.startswith("CPU with ")
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.skipif(bool(GPU), reason="this machine has a GPU")
 @pytest.mark.parametrize(("family", "xla"), [("vit", True), ("cnn", False), ("hybrid", False)])
-def test_on_the_cpu_xla_compiles_transformers_alone(family, xla, capsys):
-    assert devices.choose("auto", family).xla == xla
-    assert capsys.readouterr().out.endswith("float32, XLA\n" if xla else "float32\n")
+def test_on_the_cpu_xla_compiles_transformers_alone(family, xla):
+    device = devices.choose("auto", family)
+    assert device.xla == xla
+    assert device.name.endswith("float32, XLA" if xla else "float32")
 
 
 @pytest.mark.skipif(bool(GPU), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_ends_in_one_line():
     with pytest.raises(ParameterError, match="device is gpu; allowed here: auto or cpu"):
         devices.choose("gpu")
+
+
+@pytest.fixture
+def unused_gpu(monkeypatch, tmp_path):
+    """A machine whose driver is there and whose GPU TensorFlow does not see: none is at hand."""
+    driver = tmp_path / "nvidia-smi"
+    driver.touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+@pytest.mark.skipif(bool(GPU), reason="this machine has a GPU")
+def test_a_gpu_that_tensorflow_cannot_use_is_one_line_with_the_remedy(unused_gpu, capsys):
+    assert devices.choose("auto").name.startswith("CPU with ")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "TensorFlow cannot use this machine's NVIDIA GPU" in line
+    assert f"pip install 'tensorflow[and-cuda]=={tf.__version__}'" in line
+    assert "TF_CPP_MIN_LOG_LEVEL=0 dvc repro" in line
+
+
+@pytest.mark.skipif(bool(GPU), reason="this machine has a GPU")
+def test_a_gpu_that_is_asked_for_and_cannot_be_used_has_the_same_remedy(unused_gpu):
+    with pytest.raises(ParameterError, match=r"cannot use .* 'tensorflow\[and-cuda\]=="):
+        devices.choose("gpu")
+
+
+@pytest.mark.skipif(bool(GPU), reason="this machine has a GPU")
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_who_hides_the_gpu_or_wants_the_cpu_is_not_told(unused_gpu, hidden, monkeypatch, capsys):
+    devices.choose("cpu")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    devices.choose("auto")
+    assert capsys.readouterr() == ("", "")
 
 
 class Gpus:
@@ -50,12 +85,13 @@ class Gpus:
         return {"device_name": "Made-up", "compute_capability": self.facts[gpu]}
 
 
-def test_one_modern_gpu_has_mixed_precision_and_xla(monkeypatch):
+def test_one_modern_gpu_has_mixed_precision_and_xla(monkeypatch, capsys):
     Gpus(monkeypatch, (9, 0))
     device = devices.choose("auto")
     assert (device.precision, device.xla) == ("mixed_bfloat16", True)
     assert device.strategy is tf.distribute.get_strategy()
     assert device.name == "1 × Made-up, mixed_bfloat16, XLA"
+    assert capsys.readouterr().out == "device: 1 × Made-up, mixed_bfloat16, XLA\n"
 
 
 def test_an_older_gpu_keeps_whole_precision(monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from stages.errors import InterruptedStageError, StudyError
 from stages.training import loop
 from stages.training.determinism import make_reproducible
-from stages.training.learning_curve import Curve
+from stages.training.learning_curve import Curve, in_words
 from tests.training.small_training import EVERYTHING, PLAIN, parts, trained
 
 make_reproducible(0)  # while tests are collected: TensorFlow takes no settings once it has worked
@@ -103,7 +103,7 @@ def test_a_training_of_other_settings_starts_again(monkeypatch, capsys):
 
 
 def test_a_training_killed_again_and_again_ends_in_the_same_bytes(folder):
-    command = [sys.executable, "-m", "tests.small_training"]
+    command = [sys.executable, "-m", "tests.training.small_training"]
     for name in ("whole", "killed"):
         Path(name).mkdir()
     subprocess.run([*command, str(folder / "whole"), "0"], cwd=PROJECT, check=True)
@@ -161,3 +161,21 @@ def test_the_curve_writes_nothing_outside_its_folder(folder):
     curve.add(1, {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5})
     curve.end()
     assert [path.name for path in folder.iterdir()] == ["curve"]
+
+
+def test_a_log_shows_the_last_epoch_of_a_short_training(capsys):
+    trained(PLAIN)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
+    assert [line.split()[1] for line in lines] == ["6/6"]
+
+
+def test_a_terminal_shows_every_epoch(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)  # a training on a pty takes a process
+    trained(PLAIN)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
+    assert [line.split()[1] for line in lines] == [f"{epoch}/6" for epoch in range(1, 7)]
+
+
+def test_a_training_in_words_names_the_epoch_whose_weights_stay():
+    chosen = {"epoch": 11, "validation_loss": 0.4301, "validation_accuracy": 0.8843}
+    assert in_words(chosen) == "weights of epoch 11, validation accuracy 0.884, loss 0.430"
