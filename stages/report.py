@@ -1,4 +1,7 @@
-"""Stage 9: leaderboard, plot data, figures and the page, made from predictions and curves alone."""
+"""Stage 9: leaderboard, plot data, figures and the page, made from predictions and curves alone.
+
+What an earlier study left of networks and seeds that this one does not name is removed first.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from stages.figures.report_data import Study, read_study
 from stages.params import load
 from stages.runtime.program import run as run_stage
 from stages.statistics.label_errors import Suspect
+from stages.statistics.runs import remove_leftovers
 from stages.statistics.scores import SPLITS, summary
 from stages.tables import write_table, write_text
 
@@ -28,6 +32,7 @@ REPORTS = Path("reports")
 
 def main() -> None:
     params = load("seed", "models", "evaluate.repeats")
+    remove_leftovers(params.models, params.evaluate.repeats)
     study = read_study(params.models, params.seed, params.evaluate.repeats)
     write_table(REPORTS / "leaderboard.csv", LEADERBOARD, leaderboard(study))
     lines = [exclusion(study, suspect) for suspect in study.suspects]
