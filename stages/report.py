@@ -1,4 +1,7 @@
-"""Stage 9: leaderboard, plot data, figures and the page, made from predictions and curves alone."""
+"""Stage 9: leaderboard, plot data, figures and the page, made from predictions and curves alone.
+
+What an earlier study left of networks and seeds that this one does not name is removed first.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,12 @@ from stages.figures.report_data import Study, read_study
 from stages.params import load
 from stages.runtime.program import run as run_stage
 from stages.statistics.label_errors import Suspect
+from stages.statistics.runs import remove_leftovers
 from stages.statistics.scores import SPLITS, summary
-from stages.tables import write_table, write_text
+from stages.tables import write_json, write_table, write_text
 
 SCORES = ("accuracy", "log_loss", "macro_precision", "macro_recall", "macro_f1")
+METRICS = {"transfer": "head", "finetune": "tuned"}  # short: `dvc exp show` has a column for each
 LEADERBOARD = ("model", "phase", "split", "images", *SCORES)
 EXCLUSION = ("file", "sha256", "reason")
 TEMPLATE = Path(__file__).with_name("figures") / "report.html.jinja"
@@ -28,8 +33,10 @@ REPORTS = Path("reports")
 
 def main() -> str:
     params = load("seed", "models", "evaluate.repeats")
+    remove_leftovers(params.models, params.evaluate.repeats)
     study = read_study(params.models, params.seed, params.evaluate.repeats)
     write_table(REPORTS / "leaderboard.csv", LEADERBOARD, leaderboard(study))
+    write_json(REPORTS / "test_accuracy.json", test_accuracy(study))
     lines = [exclusion(study, suspect) for suspect in study.suspects]
     write_table(REPORTS / "label_errors.csv", EXCLUSION, lines)
     write_plot_tables(REPORTS / "plots", study.runs)
@@ -48,6 +55,17 @@ def leaderboard(study: Study) -> Iterator[dict]:
             scores = {name: f"{value:.4f}" for name, value in summary(part).items()}
             row = {"model": run.model, "phase": run.phase, "split": split, "images": len(part)}
             yield row | {name: scores[name] for name in SCORES}
+
+
+def test_accuracy(study: Study) -> dict[str, dict[str, float]]:
+    """What `dvc metrics` and `dvc exp show` put side by side: `<network>.head` and `.tuned`.
+
+    One figure a run, under keys that are found once, so that DVC names its columns by them alone.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for run, scores in zip(study.runs, study.scores, strict=True):
+        found.setdefault(run.model, {})[METRICS[run.phase]] = round(scores["accuracy"], 4)
+    return found
 
 
 def exclusion(study: Study, suspect: Suspect) -> dict[str, str]:
