@@ -39,8 +39,6 @@ def decode(data: bytes, max_megapixels: float, drawn_side: int = DRAWN) -> Image
         picture.load()
     except PictureError:
         raise
-    except svg.DrawingError as error:
-        raise PictureError(f"damaged SVG: {error}"[:120]) from None
     except UnidentifiedImageError:
         raise PictureError(f"truncated or damaged {kind}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -183,4 +181,6 @@ def _opened(data: bytes, kind: str, drawn_side: int) -> Image.Image:
 def _what_is_wrong(data: bytes, kind: str, error: Exception) -> str:
     if "truncated" in str(error).lower() or not FORMATS[kind].ends(data):
         return f"truncated {kind}"
+    if isinstance(error, svg.DrawingError):
+        return f"damaged {kind}: {error}"[:120].strip()
     return f"damaged {kind}: {type(error).__name__} {error}"[:120].strip()
