@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import reprlib
+import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
@@ -36,6 +37,8 @@ NETWORKS = (  # files of stages/zoo
     *("mobilevit_s", "vit_r26_s32"),  # hybrids
     *("tiny_cnn", "tiny_vit"),  # for tests
 )
+# Where a source of the user's own files is not used, dvc.yaml depends on these: DVC wants a file.
+UNSET = {name: f"data/unset/{name}" for name in ("folder", "urls", "pages")}
 CLASS_NAME = "letters, digits, - and _, single spaces, up to 60 characters, a number in quotes"
 
 
@@ -54,6 +57,17 @@ def _own_or_each(low: float, high: float, kind: type, *words: str) -> Any:
         Field(
             description=f"{', '.join(['auto', *words])}, a number from {low:g} to {high:g}, "
             f"or one for each of {', '.join(NETWORKS)}"
+        ),
+    ]
+
+
+def _place(name: str, kind: str) -> Any:
+    """The path of something on this machine, on which DVC depends."""
+    return Annotated[
+        str,
+        Field(
+            pattern=r"^([^:\x00-\x1f]|:[^/\x00-\x1f])+$",  # no s3:// of DVC: a source opens files
+            description=f"the path of {kind}, or {UNSET[name]} where no source uses it",
         ),
     ]
 
@@ -99,9 +113,9 @@ class Scrape(Section):
     source: Literal[SOURCES] | list[Literal[SOURCES]] = Field(
         description=f"one of {', '.join(SOURCES)}, or a list of them, each once"
     )
-    folder: str
-    urls: str
-    pages: str
+    folder: _place("folder", "a folder")
+    urls: _place("urls", "a CSV file")
+    pages: _place("pages", "a folder")
     query: str = Field(pattern=r"\{class\}", description="text with {class} in it")
     filters: Filters
     per_class: int = Field(ge=1, le=100_000)
@@ -124,10 +138,16 @@ class Scrape(Section):
         return source
 
     @model_validator(mode="after")
-    def _places_are_named(self) -> Scrape:
-        for name, kind in (("folder", "a folder or a CSV file"), ("urls", "a CSV file")):
-            if name in self.all_sources and not getattr(self, name):
-                raise ValueError(f"{name}|the path of {kind}, since scrape.source is {name}")
+    def _places_are_those_of_the_sources(self) -> Scrape:
+        for name, source in (("folder", "folder"), ("urls", "urls"), ("pages", "google")):
+            is_set, used = getattr(self, name) != UNSET[name], source in self.all_sources
+            if is_set and not used:
+                raise ValueError(f"{name}|{UNSET[name]}, as scrape.source is without {source}")
+            if used and not is_set and name != "pages":
+                raise ValueError(f"{name}|a path of your own, as scrape.source has {source}")
+        places = [Path(getattr(self, name)) for name in UNSET]
+        if len({*places}) < len(places):
+            raise ValueError("|folder, urls and pages that are three different paths")
         return self
 
 
@@ -228,6 +248,16 @@ class Study(Section):
     transfer: Training
     finetune: Finetune
     evaluate: Evaluate
+
+    @field_validator("classes")
+    @classmethod
+    def _each_name_once(cls, classes: dict[str, Class]) -> dict[str, Class]:
+        first: dict[str, str] = {}
+        for name in classes:
+            same = first.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+            if same != name:  # on some disks their folders are one
+                raise ValueError(f"{name}|a name that differs from {same} in more than case")
+        return classes
 
     @field_validator("models")
     @classmethod

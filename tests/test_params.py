@@ -103,12 +103,37 @@ def test_parameters_cannot_be_changed(study):
         ("scrape.source", ["bing", "bong"], "scrape.source is ['bing', 'bong']; allowed: one"),
         ("scrape.source", [], "scrape.source is []; allowed: one source or more, each once"),
         ("scrape.source", ["bing"] * 2, "['bing', 'bing']; allowed: one source or more, each once"),
+        ("scrape.source", ["folder"], "scrape.folder is data/unset/folder; allowed: a path of y"),
         (
             "scrape.source",
-            ["folder"],
-            "scrape.folder is ''; allowed: the path of a folder or a CSV",
+            "urls",
+            "scrape.urls is data/unset/urls; allowed: a path of your own,",
         ),
-        ("scrape.source", "urls", "scrape.urls is ''; allowed: the path of a CSV file, since scra"),
+        (
+            "scrape.folder",
+            "",
+            "scrape.folder is ''; allowed: the path of a folder, or data/uns",
+        ),
+        (
+            "scrape.folder",
+            "album",
+            "is album; allowed: data/unset/folder, as scrape.source is",
+        ),
+        (
+            "scrape.pages",
+            "pages",
+            "is pages; allowed: data/unset/pages, as scrape.source is",
+        ),
+        (
+            "scrape.urls",
+            "s3://a/b",
+            "scrape.urls is s3://a/b; allowed: the path of a CSV file",
+        ),
+        (
+            "classes.cat",
+            {},
+            "classes.cat is {}; allowed: a name that differs from Cat in mo",
+        ),
         ("scrape.query", "cartoon", "scrape.query is cartoon; allowed: text with {class} in it"),
         ("scrape.filters.type", "x", "scrape.filters.type is x; allowed: one of any, clipart, li"),
         ("scrape.search_agent", "é", "scrape.search_agent is é; allowed: a user agent in ASCII, "),
@@ -121,6 +146,25 @@ def test_parameters_cannot_be_changed(study):
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(content, key, value, line):
     assert line in line_of(params.check, changed(content, key, value))
+
+
+def test_one_path_is_not_two_things(content):
+    content["scrape"] |= {"source": ["folder", "urls"], "folder": "album", "urls": "./album"}
+    assert "folder, urls and pages that are three different" in line_of(params.check, content)
+
+
+@pytest.mark.parametrize("text", ["no", '"null"', '"1"', "'no'", "off"])
+def test_a_class_may_have_a_name_that_yaml_has_another_use_for(study, text):
+    file = study / "params.yaml"
+    file.write_text(file.read_text().replace("  Tree: {}", f"  {text}: {{}}"))
+    assert text.strip("'\"") in params.load("classes").classes
+
+
+@pytest.mark.parametrize("text", ["null", "1", "~", "true"])
+def test_without_quotes_it_is_none(study, text):
+    file = study / "params.yaml"
+    file.write_text(file.read_text().replace("  Tree: {}", f"  {text}: {{}}"))
+    assert "is not a class name; allowed: letters, digits" in line_of(params.load, "classes")
 
 
 @pytest.mark.parametrize("name", [3, None, "", " Cat", "Cat ", "a  b", "../x", "a.b", "x" * 61])

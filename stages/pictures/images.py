@@ -7,8 +7,15 @@ import io
 import numpy as np
 from PIL import Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
 
-# What pictures come as (JPEG brings MPO). Pillow's other decoders are rare, old or start programs.
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
+from stages.pictures import svg
+from stages.pictures.formats import DRAWN, FORMATS, NoPictureError, format_of
+
+IN_WORDS = {  # reasons of `format_of`
+    "empty": "empty file",
+    "html": "a web page, not a picture",
+    "text": "text, not a picture",
+    "unknown_format": f"unknown format, none of {', '.join(FORMATS)}",
+}
 SRGB = ImageCms.createProfile("sRGB")
 # 32-bit pixels (I, F) have no agreed white; LAB and HSV are nothing a picture search finds.
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
@@ -18,27 +25,35 @@ class PictureError(Exception):
     """Bytes that give no picture; the text is the reason, short enough for a table."""
 
 
-def decode(data: bytes, max_megapixels: float) -> Image.Image:
+def decode(data: bytes, max_megapixels: float, drawn_side: int = DRAWN) -> Image.Image:
     """The first frame, as it came: its mode, its size, neither turned nor converted.
 
-    Raises PictureError.
+    A drawing (SVG) becomes pixels here, `drawn_side` of them on its longer side; that may take long
+    and end the process, so strangers' pictures belong in one that may end. Raises PictureError.
     """
-    if not data:
-        raise PictureError("empty file")
+    kind = _kind(data)
     try:
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
-        width, height = picture.size
-        if width * height <= max_megapixels * 1e6:
-            _scale_transparent_colour(picture)
-            picture.load()
-            return picture
+        picture = _opened(data, kind, drawn_side)
+        require_size(picture, max_megapixels)
+        _scale_transparent_colour(picture)
+        picture.load()
+    except PictureError:
+        raise
     except UnidentifiedImageError:
-        raise PictureError(_what_it_is(data)) from None
+        raise PictureError(f"truncated or damaged {kind}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PictureError(f"too large: above {max_megapixels} megapixels") from None
     except Exception as error:  # hostile bytes make Pillow's decoders raise nearly anything
-        raise PictureError(_what_is_wrong(data, error)) from error
-    raise PictureError(f"too large: {width} x {height}, above {max_megapixels} megapixels")
+        raise PictureError(_what_is_wrong(data, kind, error)) from error
+    require_size(picture, max_megapixels)  # an ICO's head may say less than it holds
+    picture.format = kind if kind == "SVG" else picture.format
+    return picture
+
+
+def require_size(picture: Image.Image, max_megapixels: float) -> None:
+    width, height = picture.size
+    if width * height > max_megapixels * 1e6:
+        raise PictureError(f"too large: {width} x {height}, above {max_megapixels} megapixels")
 
 
 def to_rgb(picture: Image.Image, background: str) -> Image.Image:
@@ -149,37 +164,23 @@ def _through(profile: bytes | None, picture: Image.Image) -> Image.Image:
         return picture.convert("RGB")
 
 
-def _what_it_is(data: bytes) -> str:
-    """Why no decoder took it."""
-    start = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if b"<svg" in start:
-        return "an SVG drawing, not pixels"
-    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        return "a web page, not a picture"
-    if (name := _signed(data)) is not None:
-        return f"truncated or damaged {name}"
-    return f"unknown format, none of {', '.join(FORMATS)}"
+def _kind(data: bytes) -> str:
+    try:
+        return format_of(data)
+    except NoPictureError as error:
+        words = f"{error.reason.replace('_', ' ')}, which is not read"
+        raise PictureError(IN_WORDS.get(error.reason, words)) from None
 
 
-def _what_is_wrong(data: bytes, error: Exception) -> str:
-    name = _signed(data) or "picture"
-    short_webp = name == "WEBP" and len(data) < int.from_bytes(data[4:8], "little") + 8
-    if short_webp or "truncated" in str(error).lower():
-        return f"truncated {name}"
-    return f"damaged {name}: {type(error).__name__} {error}"[:120].strip()
+def _opened(data: bytes, kind: str, drawn_side: int) -> Image.Image:
+    if kind == "SVG":
+        return Image.open(io.BytesIO(svg.draw(data, drawn_side)), formats=["PNG"])
+    return Image.open(io.BytesIO(data), formats=[kind])
 
 
-def _signed(data: bytes) -> str | None:
-    """The format that the first bytes claim."""
-    signatures = {
-        b"\x89PNG": "PNG",
-        b"\xff\xd8": "JPEG",
-        b"GIF8": "GIF",
-        b"RIFF": "WEBP",
-        b"BM": "BMP",
-        b"II*\0": "TIFF",
-        b"MM\0*": "TIFF",
-    }
-    if data[4:12] in (b"ftypavif", b"ftypavis"):
-        return "AVIF"
-    return next((name for bytes_, name in signatures.items() if data.startswith(bytes_)), None)
+def _what_is_wrong(data: bytes, kind: str, error: Exception) -> str:
+    if "truncated" in str(error).lower() or not FORMATS[kind].ends(data):
+        return f"truncated {kind}"
+    if isinstance(error, svg.DrawingError):
+        return f"damaged {kind}: {error}"[:120].strip()
+    return f"damaged {kind}: {type(error).__name__} {error}"[:120].strip()

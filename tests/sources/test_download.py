@@ -151,7 +151,7 @@ def test_a_second_run_gives_the_same_bytes_and_fetches_no_picture(faulty):
 
 
 LASTING_HERE = {
-    *("http_404", "too_many_redirects", "not_public", "bad_url", "html", "svg", "text", "empty"),
+    *("http_404", "too_many_redirects", "not_public", "bad_url", "html", "text", "empty"),
     *("unknown_format", "truncated", "too_small", "too_many_pixels", "too_large"),
     *("opted_out", "robots"),
 }
