@@ -22,7 +22,7 @@ SECTIONS = {
     "What do they cost?": ("sizes", "pareto"),
     "Where do they look?": ("maps",),
     "Which pictures are wrong?": ("errors", "label_errors"),
-    "What are the data?": ("splits_of_classes", "origins", "contact_sheet"),
+    "What are the data?": ("splits_of_classes", "provenance", "contact_sheet"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)
 
