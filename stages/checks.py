@@ -17,7 +17,7 @@ from PIL import Image, ImageStat
 from tqdm import tqdm
 
 from stages.params import Checks, load
-from stages.pictures import contact_sheets, exclusions, images, near_duplicates, shards
+from stages.pictures import contact_sheets, exclusions, fonts, images, near_duplicates, shards
 from stages.pictures.contact_sheets import Cell
 from stages.runtime.program import run
 from stages.tables import read_table, write_json, write_table
@@ -42,6 +42,7 @@ def main() -> None:
     write_table("reports/flagged.csv", exclusions.COLUMNS, flagged(rows, faults))
     write_json("reports/checks.json", summary(faults))
     write_sheets(rows, faults)
+    fonts.tell_missing("reports/contact_sheets", "checks")
 
 
 def looked_at(files: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from stages.figures.drawing import render
 from stages.figures.plot_tables import write_plot_tables
 from stages.figures.report_data import Study, read_study
 from stages.params import load
+from stages.pictures import fonts
 from stages.runtime.program import run as run_stage
 from stages.statistics.label_errors import Suspect
 from stages.statistics.scores import SPLITS, summary
@@ -37,6 +38,7 @@ def main() -> None:
     made = {name: figure for name, figure in drawn.items() if figure}
     panels = {name: render(figure, name, REPORTS / "figures") for name, figure in made.items()}
     write_text(REPORTS / "report.html", page(study, made, panels))
+    fonts.tell_missing("reports/figures/png", "report")
 
 
 def leaderboard(study: Study) -> Iterator[dict]:

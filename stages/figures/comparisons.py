@@ -6,9 +6,10 @@ from functools import partial
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.components import name_row, no_rows_axis, shortened
+from stages.figures.components import name_row, no_rows_axis
 from stages.figures.drawing import ACCENT, INK, MUTED, axes, tip
 from stages.figures.report_data import Study
+from stages.figures.text import fitting
 from stages.statistics.comparisons import Comparison, in_words
 
 ROW = 52  # pixels
@@ -61,7 +62,7 @@ def _draw(shown: Sequence[Comparison], canvas: FigureBase) -> None:
             [100 * c.difference], [row], s=48, color=colour, facecolor=filled, zorder=3
         )
         tip(mark, c.sentence)
-        first, second = (shortened(run.name, WIDTH - 60) for run in (c.first, c.second))
+        first, second = (fitting(run.name, WIDTH - 60) for run in (c.first, c.second))
         name_row(area, row - 0.27, first)
         area.annotate(f"against {second}", (0, row), (0, 9), color=MUTED,
                       xycoords=("axes fraction", "data"), textcoords="offset pixels")  # fmt: skip

@@ -12,6 +12,7 @@ from matplotlib.figure import FigureBase
 from PIL import Image
 
 from stages.figures.drawing import ACCENT, INK, MUTED, TEST, WRONG, tip
+from stages.figures.text import fitting
 from stages.pictures import images, shards
 from stages.statistics.runs import Run
 from stages.statistics.seed_variation import points
@@ -47,12 +48,6 @@ def seed_dots(
         tip(dot, f"seed {seed}: {points(value, sign)}")
 
 
-def shortened(text: str, width: float, size: float = 10) -> str:
-    """As much of a text as certainly fits into this many pixels."""
-    fits = max(4, int(width / (0.56 * size)))
-    return text if len(text) <= fits else text[: fits - 1] + "…"
-
-
 def thumbnail(file: str, side: int) -> np.ndarray:
     """A picture of data/rgb on a white square: uint8 (side, side, 3)."""
     with Image.open(io.BytesIO(shards.read(RGB, file))) as picture:
@@ -81,7 +76,7 @@ def exhibit(canvas: FigureBase, pixels: np.ndarray, lines: Sequence[tuple[str, d
     width = canvas.bbox.width
     for number, (text, style) in enumerate(lines):
         style = {"fontsize": 10, "va": "top"} | style
-        text = shortened(text, width - PICTURE - 14, style["fontsize"])
+        text = fitting(text, width - PICTURE - 14, style["fontsize"])
         area.text(PICTURE + 14, 28 + LINE * number, text, **style)
 
 

@@ -16,6 +16,7 @@ from matplotlib.figure import FigureBase
 from PIL import Image
 
 from stages.figures import Figure, Panel
+from stages.figures.text import FAMILY, add_fonts, fitting, no_warnings_of_fonts
 from stages.tables import write_text
 
 # Drawn as these on white; in the page each is the CSS variable of its name, so that it has a value
@@ -45,7 +46,7 @@ SHARP = 2  # PNG pixels to one of ours
 XLINK = "http://www.w3.org/1999/xlink"
 STYLE = {
     "figure.dpi": POINTS,
-    "font.family": "DejaVu Sans",
+    "font.family": FAMILY,
     "font.size": 10,
     "svg.fonttype": "none",  # text stays text: it is searched, copied and read aloud
     "text.color": INK,
@@ -96,14 +97,19 @@ def render(figure: Figure, name: str, folder: Path) -> list[str]:
 
 
 def _drawn(panel: Panel, name: str) -> tuple[str, Image.Image]:
-    """A panel as SVG and, twice as large, as pixels; `name` keeps its ids apart from others'."""
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
+    """A panel as SVG and, twice as large, as pixels; `name` keeps its ids apart from others'.
+
+    The text of an SVG is drawn by its reader, with the reader's fonts; the pixels need ours.
+    """
+    with mpl.rc_context({**STYLE, "svg.hashsalt": name}), no_warnings_of_fonts():
         size = (panel.width / POINTS, panel.height / POINTS)
         canvas = Canvas(figsize=size, facecolor="none")
-        canvas.text(0.01, 1 - 4 / panel.height, panel.title, size=11, weight="bold", va="top")
+        title = fitting(panel.title, panel.width - 10, 11)
+        canvas.text(0.01, 1 - 4 / panel.height, title, size=11, weight="bold", va="top")
         panel.draw(canvas)
         text, pixels = io.StringIO(), io.BytesIO()
         canvas.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        add_fonts(canvas)
         canvas.savefig(pixels, format="rgba", dpi=SHARP * POINTS)
     size = (SHARP * panel.width, SHARP * panel.height)
     return _plain(text.getvalue()), Image.frombytes("RGBA", size, pixels.getvalue())

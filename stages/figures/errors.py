@@ -7,16 +7,10 @@ import numpy as np
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.components import (
-    exhibit,
-    exhibit_height,
-    said_of,
-    shortened,
-    thumbnail,
-    verdicts,
-)
+from stages.figures.components import exhibit, exhibit_height, said_of, thumbnail, verdicts
 from stages.figures.drawing import MUTED
 from stages.figures.report_data import Study
+from stages.figures.text import fitting
 from stages.statistics.calibration import confidence
 from stages.statistics.runs import Run
 
@@ -66,4 +60,4 @@ def _draw(study: Study, row: int, height: int, canvas: FigureBase) -> None:
     lines = (file.partition("/")[2], ", ".join(dict.fromkeys(name for name in names if name)))
     for line, text in enumerate(lines):
         place = (2 / 330, (BELOW + 4 - 13 * line) / height)
-        canvas.text(*place, shortened(text, 326, 9), fontsize=9, color=MUTED, va="top")
+        canvas.text(*place, fitting(text, 326, 9), fontsize=9, color=MUTED, va="top")

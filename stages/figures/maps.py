@@ -9,9 +9,10 @@ from matplotlib.figure import FigureBase
 from PIL import Image
 
 from stages.figures import Figure, Panel
-from stages.figures.components import LINE, said_of, sheet, shortened, show, thumbnail
+from stages.figures.components import LINE, said_of, sheet, show, thumbnail
 from stages.figures.drawing import INK, MUTED, TEST, WRONG
 from stages.figures.report_data import Study
+from stages.figures.text import fitting
 from stages.statistics.runs import Run
 
 EACH = 3  # pictures that are right, and that are wrong
@@ -117,5 +118,5 @@ def _draw(study: Study, runs: Sequence[Run], row: int, canvas: FigureBase) -> No
         for line, (text, style) in enumerate(
             [(name, {"color": INK if said else MUTED}), (said, {"color": colour})]
         ):
-            text = shortened(text, TILE, 9)
+            text = fitting(text, TILE, 9)
             area.text(left, top + TILE + 3 + LINE * line, text, fontsize=9, va="top", **style)

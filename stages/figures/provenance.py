@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.components import name_row, no_rows_axis, shortened
+from stages.figures.components import name_row, no_rows_axis
 from stages.figures.drawing import ACCENT, axes, tip
 from stages.figures.report_data import Study
+from stages.figures.text import fitting
 
 ROW = 34  # pixels
 MOST = 10  # rows of a panel; what is rarer is taken together
@@ -71,6 +72,6 @@ def _draw(count: dict[str, int], height: int, canvas: FigureBase) -> None:
     for row, (name, number) in enumerate(count.items()):
         (bar,) = area.barh([row], [number], height=0.3, color=ACCENT)
         tip(bar, f"{name}: {number}")
-        name_row(area, row - 0.08, f"{shortened(name, 240)}: {number}")
+        name_row(area, row - 0.08, f"{fitting(name, 240)}: {number}")
     no_rows_axis(area, len(count))
     area.set_xlim(left=0)

@@ -8,9 +8,10 @@ from functools import partial
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.components import SEEDS, name_row, no_rows_axis, seed_dots, shortened
+from stages.figures.components import SEEDS, name_row, no_rows_axis, seed_dots
 from stages.figures.drawing import INK, MUTED, axes
 from stages.figures.report_data import Study
+from stages.figures.text import fitting
 from stages.statistics.seed_variation import (
     ENOUGH,
     SCORES,
@@ -62,7 +63,7 @@ def _draw(shown: Sequence[Difference], seeds: Sequence[int], canvas: FigureBase)
             ends = [100 * end for end in d.interval]
             area.plot(ends, [row + SEEDS / 2] * 2, color=MUTED, linewidth=1.5)
         seed_dots(area, row, d.values, seeds, sign="+")
-        first, second = (shortened(run.name, WIDTH - 60) for run in (d.first, d.second))
+        first, second = (fitting(run.name, WIDTH - 60) for run in (d.first, d.second))
         name_row(area, row - 0.31, first)
         area.annotate(f"against {second}", (0, row - 0.09), (0, 9), color=MUTED,
                       xycoords=("axes fraction", "data"), textcoords="offset pixels")  # fmt: skip

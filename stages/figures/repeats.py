@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.components import SEEDS, name_row, no_rows_axis, seed_dots, shortened
+from stages.figures.components import SEEDS, name_row, no_rows_axis, seed_dots
 from stages.figures.drawing import GRID, axes
 from stages.figures.report_data import Study
+from stages.figures.text import fitting
 from stages.statistics.seed_variation import SCORES, Repeats, deviation, points
 
 ROW = 50  # pixels
@@ -54,7 +55,7 @@ def _draw(study: Study, score: str, canvas: FigureBase) -> None:
         middle = [row + SEEDS / 2] * 2
         area.plot(ends, middle, color=GRID, linewidth=15, solid_capstyle="butt")
         seed_dots(area, row, values, study.repeats.seeds)
-        name_row(area, row - 0.08, shortened(run.name, WIDTH - 32))
+        name_row(area, row - 0.08, fitting(run.name, WIDTH - 32))
     no_rows_axis(area, len(study.runs))
     area.set_xlabel(f"{NAMES[score]}, %")
 

@@ -6,12 +6,13 @@ import numpy as np
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.components import shortened
 from stages.figures.drawing import SPLIT_COLOURS, axes, tip
 from stages.figures.report_data import Study
+from stages.figures.text import columns, shortened
 from stages.statistics.scores import SPLITS
 
 ROW = 20  # pixels
+LONGEST = 20  # columns of a class's name
 
 
 def figure(study: Study) -> Figure:
@@ -22,7 +23,7 @@ def figure(study: Study) -> Figure:
     }
     groups = [len(np.unique(said.groups[said.actual == i])) for i in range(len(said.classes))]
     total = sum(counts.values())
-    margin = 24 + 6 * min(20, max(map(len, said.classes)))
+    margin = 24 + 6 * min(LONGEST, max(map(columns, said.classes)))
     height = 90 + ROW * len(said.classes)
     return Figure(
         title="Classes and splits",
@@ -52,7 +53,7 @@ def _draw(classes: tuple[str, ...], counts: dict, margin: int, canvas: FigureBas
         for bar, name, count in zip(bars, classes, counts[split], strict=True):
             tip(bar, f"{name}: {count} {split}")
         start += counts[split]
-    area.set_yticks(range(len(classes)), [shortened(name, 6 * 20) for name in classes])
+    area.set_yticks(range(len(classes)), [shortened(name, LONGEST + 1) for name in classes])
     area.set(ylim=(len(classes) - 0.4, -0.6), xlabel="pictures")
     area.tick_params(axis="y", length=0)
     area.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, borderpad=0)
