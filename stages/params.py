@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import re
 import reprlib
+import unicodedata
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -36,7 +39,10 @@ NETWORKS = (  # files of stages/zoo
     *("mobilevit_s", "vit_r26_s32"),  # hybrids
     *("tiny_cnn", "tiny_vit"),  # for tests
 )
-CLASS_NAME = "letters, digits, - and _, single spaces, up to 60 characters, a number in quotes"
+CLASS_NAME = (
+    "letters, digits, - and _, emoji, single spaces, up to 60 characters, a number in quotes"
+)
+_LETTER = r"[\w\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}-]"  # of any script
 
 
 _loaded: dict[str, Any] = {}  # by the names that `load` was asked for
@@ -58,6 +64,12 @@ def _own_or_each(low: float, high: float, kind: type, *words: str) -> Any:
     ]
 
 
+ClassName = Annotated[
+    str,
+    Field(pattern=rf"^{_LETTER}+( {_LETTER}+)*$", max_length=60),
+    # An accent is a letter's part or a mark after it: two spellings that look the same.
+    AfterValidator(partial(unicodedata.normalize, "NFC")),
+]
 Words = list[Annotated[str, Field(min_length=1)]]
 
 
@@ -211,8 +223,8 @@ class Evaluate(Section):
 
 class Study(Section):
     seed: int = Field(ge=0, le=2**32 - 1)
-    classes: dict[Annotated[str, Field(pattern=r"^[\w-]+( [\w-]+)*$", max_length=60)], Class] = (
-        Field(min_length=2, description=f"a map of two classes or more, named with {CLASS_NAME}")
+    classes: dict[ClassName, Class] = Field(
+        min_length=2, description=f"a map of two classes or more, named with {CLASS_NAME}"
     )
     scrape: Scrape
     rgb: Rgb
@@ -228,6 +240,14 @@ class Study(Section):
     transfer: Training
     finetune: Finetune
     evaluate: Evaluate
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _each_class_once(cls, classes: object) -> object:
+        names = [str(name) for name in classes] if isinstance(classes, dict) else []
+        if len({unicodedata.normalize("NFC", name).casefold() for name in names}) < len(names):
+            raise ValueError("|each class once: in capitals or not is one folder on some disks")
+        return classes
 
     @field_validator("models")
     @classmethod

@@ -6,10 +6,10 @@ where a text needs one: such a picture depends on the fonts of the machine that 
 
 from __future__ import annotations
 
-import re
 import sys
 import unicodedata
 from functools import cache, lru_cache
+from itertools import groupby
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,7 +17,7 @@ import wcwidth
 from matplotlib.ft2font import FaceFlags, FT2Font
 
 DEJAVU = Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
-INVISIBLE = {"Cc", "Cf", "Mn", "Zs"}  # categories of Unicode: what no font has to have
+VARIATION_SELECTORS = {chr(code) for code in range(0xFE00, 0xFE10)}
 BOXES = "LastResort"  # a font of every letter there is, each as a box
 SYMBOLS = "emoji and symbols"
 EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO")  # as Unicode's names begin
@@ -31,11 +31,14 @@ def runs(text: str) -> list[tuple[Path, str]]:
     A word stays whole where one font has it all, as letters of some scripts join. What no font has
     is left to DejaVu Sans, which draws boxes; `tell_missing` names it.
     """
+    if font_of(text) == DEJAVU:
+        return [(DEJAVU, text)]
     parts: list[tuple[Path, str]] = []
-    for word in re.findall(r"\s+|\S+", text):
-        whole = font_of(letters(word))
-        for piece in [word] if whole else wcwidth.iter_graphemes(word):
-            font = whole or font_of(letters(piece))
+    for is_word, graphemes in groupby(wcwidth.iter_graphemes(text), lambda g: g[0].isalnum()):
+        pieces = list(graphemes)
+        whole = font_of("".join(pieces)) if is_word else None
+        for piece in pieces:
+            font = whole or font_of(piece)
             if font is None:
                 _without.add(piece)
             if parts and parts[-1][0] == (font or DEJAVU):
@@ -44,14 +47,15 @@ def runs(text: str) -> list[tuple[Path, str]]:
     return parts
 
 
-def letters(text: str) -> frozenset[str]:
-    return frozenset(c for c in text if unicodedata.category(c) not in INVISIBLE)
-
-
-def font_of(wanted: frozenset[str]) -> Path | None:
-    """DejaVu Sans if it has all these letters, else the first installed font that has."""
-    codes = frozenset(map(ord, wanted))
+def font_of(text: str) -> Path | None:
+    """DejaVu Sans if it has all letters, else the first installed font that has."""
+    codes = frozenset(ord(c) for c in text if not _invisible(c))
     return DEJAVU if codes <= _codes(DEJAVU) else _installed_font(codes)
+
+
+def _invisible(letter: str) -> bool:
+    """Joiners, directions, control characters: a font need not have them."""
+    return unicodedata.category(letter) in ("Cc", "Cf") or letter in VARIATION_SELECTORS
 
 
 def tell_missing(place: str, stage: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from unicodedata import normalize
 
 from PIL import Image
 
@@ -42,8 +43,10 @@ def pictures(
 
 def _image_files(root: Path, class_name: str) -> list[tuple[Path, dict[str, str]]]:
     """Sorted files with an image format's suffix; not the hidden ones, and none from elsewhere."""
-    folder = root / class_name
-    if not folder.is_dir():
+    found = (path for path in sorted(root.glob("*")) if path.is_dir())
+    # macOS writes an accent as a mark of its own, so that names can differ and look the same.
+    folder = next((path for path in found if normalize("NFC", path.name) == class_name), None)
+    if folder is None:
         raise StudyError(
             f"{root} has no folder {class_name}: scrape.folder needs one for every class"
         )
