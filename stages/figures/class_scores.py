@@ -7,7 +7,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
 
 from stages.figures import Figure, Panel
-from stages.figures.drawing import EITHER, HEAT, INK, axes, tip
+from stages.figures.drawing import EITHER, HEAT, INK, axes, tooltip
 from stages.figures.report_data import Study
 from stages.figures.text import columns, shortened
 from stages.statistics.runs import Run
@@ -70,7 +70,7 @@ def _draw(table: list, lowest: float, margin: int, canvas: FigureBase) -> None:
         for column, value in enumerate(values):
             depth = (value - lowest) / (1 - lowest)
             cell = Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, fc=HEAT, lw=0, alpha=depth)
-            tip(area.add_artist(cell), f"{name}: {SCORES[column]} {value:.4f}")
+            tooltip(area.add_artist(cell), f"{name}: {SCORES[column]} {value:.4f}")
             area.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=9)
     area.axhline(len(table) - 2.5, color=INK, linewidth=0.8)
     area.set(xlim=(-0.5, 2.5), ylim=(len(table) - 0.5, -0.5))

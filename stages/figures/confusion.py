@@ -8,7 +8,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
 
 from stages.figures import Figure, Panel
-from stages.figures.drawing import ACCENT, EITHER, HEAT, axes, tip
+from stages.figures.drawing import ACCENT, EITHER, HEAT, axes, tooltip
 from stages.figures.report_data import Study
 from stages.figures.text import columns, shortened
 from stages.statistics.runs import Run
@@ -84,7 +84,9 @@ def _cells(area, matrix: np.ndarray, shares: np.ndarray, classes: Sequence[str])
         number, share = matrix[actual, predicted], shares[actual, predicted]
         corner = (predicted - 0.48, actual - 0.48)
         cell = Rectangle(corner, 0.96, 0.96, fc=colour, lw=0, alpha=share)
-        tip(area.add_artist(cell), f"{classes[actual]} taken for {classes[predicted]}: {number}")
+        tooltip(
+            area.add_artist(cell), f"{classes[actual]} taken for {classes[predicted]}: {number}"
+        )
         if numbers:
             area.text(predicted, actual, number, ha="center", va="center", fontsize=9)
 

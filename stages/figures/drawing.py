@@ -1,4 +1,4 @@
-"""Paper and pens: Matplotlib figures as static files, and as SVG that follows the page's theme."""
+"""Matplotlib figures as static files, and as SVG that follows the page's theme."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ def axes(canvas: FigureBase, left: int, top: int, right: int, bottom: int, **opt
     )
 
 
-def tip(artist: Artist, text: str) -> None:
+def tooltip(artist: Artist, text: str) -> None:
     """Show a text when the pointer rests on something (in the page)."""
-    artist.set_gid(f"tip:{text}")
+    artist.set_gid(f"tooltip:{text}")
 
 
 def render(figure: Figure, name: str, folder: Path) -> list[str]:
@@ -161,7 +161,7 @@ def _plain(svg: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"\s*<metadata>.*?</metadata>|\s*<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<g id=\"tip:([^\"]*)\">", r"<g><title>\1</title>", svg)
+    svg = re.sub(r"<g id=\"tooltip:([^\"]*)\">", r"<g><title>\1</title>", svg)
     svg = re.sub(r"<g id=\"[^\"]*\">", "<g>", svg)
     size = r'(width|height)="([\d.]+)pt"'  # of 72 dpi: our pixels
     return re.sub(size, r'\1="\2"', svg, count=2)
