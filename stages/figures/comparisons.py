@@ -26,9 +26,9 @@ def figure(study: Study) -> Figure:
         caption="Difference in accuracy on the same test pictures, in percentage points, with its "
         "95 % bootstrap interval over groups of near duplicates. p: exact McNemar test, "
         f"Holm-corrected for all {len(study.comparisons)} comparisons; it takes pictures as "
-        "independent. "
-        "“Not significantly” is no proof of equality. The number of pictures needed is for a "
-        "single comparison at level 0.05 and power 0.8, if the true difference is the one seen."
+        "independent. “Not significantly” is no proof of equality. The number of pictures needed "
+        "is for a single comparison at level 0.05 and power 0.8, if the true difference is the one "
+        "seen."
         + (f" Of all pairs, {left_out} are in the table only." if left_out else ""),
         description=" ".join(c.sentence for c in shown[:3]),
         panels=[Panel("Difference in accuracy", WIDTH, height, partial(_draw, shown))],

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from stages.figures.report_data import Study
 from stages.statistics.comparisons import in_words
 from stages.statistics.runs import Run
+from stages.statistics.seed_variation import points
 
 FEW = 3  # networks whose fine-tuning is told one by one
 
@@ -40,17 +41,18 @@ def _fine_tuning(study: Study) -> str:
     if len(pairs) > FEW:
         better = sum(c.significant and gain > 0 for c, gain in zip(made, gains, strict=True))
         worse = sum(c.significant and gain < 0 for c, gain in zip(made, gains, strict=True))
+        least, most = (points(gain, "+") for gain in (min(gains), max(gains)))
         return (
             f"Fine-tuning made {better} of {len(pairs)} networks significantly better and {worse} "
-            f"worse; the change is {_points(min(gains))} to {_points(max(gains))} percentage "
-            "points."
+            f"worse; the change is {least} to {most} percentage points."
         )
     parts = []
     for (before, _), c, gain in zip(pairs, made, gains, strict=True):
         low, high = (c.low, c.high) if gain == c.difference else (-c.high, -c.low)
+        middle, low, high = (points(value, "+") for value in (gain, low, high))
         parts.append(
-            f"of {before.network} by {_points(gain)} percentage points (95 % CI {_points(low)} to "
-            f"{_points(high)}, {in_words(c.p)}{'' if c.significant else ', not significant'})"
+            f"of {before.network} by {middle} percentage points (95 % CI {low} to {high}, "
+            f"{in_words(c.p)}{'' if c.significant else ', not significant'})"
         )
     return f"Fine-tuning changes the accuracy {_listed(parts)}."
 
@@ -77,10 +79,6 @@ def not_significantly_worse(study: Study) -> list[Run]:
 
 def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
 
 
 def _megabytes(run: Run) -> str:

@@ -35,9 +35,9 @@ def figure(study: Study) -> Figure:
         f"those that one at least gets wrong, the {EACH} with the least probability for the actual "
         "class. The redder a place, the more it speaks for the class that is named below, from the "
         "least to the most of each map. Convolutional networks: Grad-CAM on the last feature map "
-        "(Selvaraju et al. 2017). Transformers: "
-        "gradient-weighted attention through all layers (Chefer et al. 2021), as plain attention "
-        "rollout shows the same places for every class. A map says where, not why.",
+        "(Selvaraju et al. 2017). Transformers: gradient-weighted attention through all layers "
+        "(Chefer et al. 2021), as plain attention rollout shows the same places for every class. A "
+        "map says where, not why.",
         description=" ".join(
             f"{files[row]} ({'right' if row in right else 'wrong'}): "
             + ", ".join(f"{run.network} looks {where(study.maps[run.model][row])}" for run in runs)
