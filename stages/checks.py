@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageStat
 
 from stages.params import Checks, load
-from stages.pictures import contact_sheets, exclusions, images, near_duplicates, shards
+from stages.pictures import contact_sheets, exclusions, fonts, images, near_duplicates, shards
 from stages.pictures.contact_sheets import Cell
 from stages.runtime.program import run
 from stages.runtime.progress import followed
@@ -43,6 +43,7 @@ def main() -> str:
     counts = summary(faults)
     write_json("reports/checks.json", counts)
     write_sheets(rows, faults)
+    fonts.tell_missing("reports/contact_sheets", "checks")
     return f"{{flagged:,}} of {{pictures:,}} pictures look wrong; see {SHEETS}".format(**counts)
 
 

@@ -6,12 +6,14 @@ import difflib
 import re
 import reprlib
 import unicodedata
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -39,7 +41,10 @@ NETWORKS = (  # files of stages/zoo
 )
 # Where a source of the user's own files is not used, dvc.yaml depends on these: DVC wants a file.
 UNSET = {name: f"data/unset/{name}" for name in ("folder", "urls", "pages")}
-CLASS_NAME = "letters, digits, - and _, single spaces, up to 60 characters, a number in quotes"
+CLASS_NAME = (
+    "letters, digits, - and _, emoji, single spaces, up to 60 characters, a number in quotes"
+)
+_LETTER = r"[\w\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}-]"  # of any script
 
 
 _loaded: dict[str, Any] = {}  # by the names that `load` was asked for
@@ -72,6 +77,12 @@ def _place(name: str, kind: str) -> Any:
     ]
 
 
+ClassName = Annotated[
+    str,
+    Field(pattern=rf"^{_LETTER}+( {_LETTER}+)*$", max_length=60),
+    # An accent is a letter's part or a mark after it: two spellings that look the same.
+    AfterValidator(partial(unicodedata.normalize, "NFC")),
+]
 Words = list[Annotated[str, Field(min_length=1)]]
 
 
@@ -231,8 +242,8 @@ class Evaluate(Section):
 
 class Study(Section):
     seed: int = Field(ge=0, le=2**32 - 1)
-    classes: dict[Annotated[str, Field(pattern=r"^[\w-]+( [\w-]+)*$", max_length=60)], Class] = (
-        Field(min_length=2, description=f"a map of two classes or more, named with {CLASS_NAME}")
+    classes: dict[ClassName, Class] = Field(
+        min_length=2, description=f"a map of two classes or more, named with {CLASS_NAME}"
     )
     scrape: Scrape
     rgb: Rgb
@@ -249,13 +260,13 @@ class Study(Section):
     finetune: Finetune
     evaluate: Evaluate
 
-    @field_validator("classes")
+    @field_validator("classes", mode="before")
     @classmethod
-    def _each_name_once(cls, classes: dict[str, Class]) -> dict[str, Class]:
-        first: dict[str, str] = {}
-        for name in classes:
-            same = first.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
-            if same != name:  # on some disks their folders are one
+    def _each_name_once(cls, classes: object) -> object:
+        first: dict[str, object] = {}
+        for name in classes if isinstance(classes, dict) else ():
+            same = first.setdefault(unicodedata.normalize("NFC", str(name)).casefold(), name)
+            if same is not name:  # on some disks their folders are one
                 raise ValueError(f"{name}|a name that differs from {same} in more than case")
         return classes
 

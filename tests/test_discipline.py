@@ -119,7 +119,7 @@ def effective(module: str) -> bool:
 
 
 def test_an_import_inside_a_function_and_a_lookup_by_name_are_in_the_fingerprint():
-    assert "stages/figures/curves.py" in files_of("stages.report")
+    assert "stages/figures/learning_curves.py" in files_of("stages.report")
     assert "stages/figures/report.html.jinja" in files_of("stages.report")
     rows = fingerprints.fingerprint("stages.training.determinism")  # imports in a function alone
     assert {"keras", "tensorflow"} <= {row["name"] for row in rows}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from stages import params
 from stages.errors import ParameterError
+from tests import made_params
 
 ROOT = params.FILE.resolve().parent
 
@@ -167,16 +168,43 @@ def test_without_quotes_it_is_none(study, text):
     assert "is not a class name; allowed: letters, digits" in line_of(params.load, "classes")
 
 
-@pytest.mark.parametrize("name", [3, None, "", " Cat", "Cat ", "a  b", "../x", "a.b", "x" * 61])
+@pytest.mark.parametrize(
+    "name", [3, None, "", " Cat", "Cat ", "a  b", "../x", "a.b", "x" * 61, "a\u202eb"]
+)
 def test_what_is_no_class_name(content, name):
     content["classes"][name] = {"search": ["x"]}
     assert "is not a class name; allowed: letters, digits" in line_of(params.check, content)
 
 
-@pytest.mark.parametrize("name", ["Hot dog", "Éléphant", "パンダ", "t-rex_2", "3"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Hot dog",
+        "Éléphant",
+        "パンダ",
+        "बिल्ली",
+        "قطة",
+        "Cat 🐱",
+        "\U0001f469\u200d\U0001f680",
+        "🇯🇵",
+        "t-rex_2",
+        "3",
+    ],
+)
 def test_what_is_a_class_name(content, name):
     content["classes"][name] = content["classes"]["Cat"]
     assert name in params.check(content).classes
+
+
+def test_an_accent_is_the_same_letter_however_it_is_written(content):
+    content["classes"]["E\u0301le\u0301phant"] = {}
+    assert "Éléphant" in params.check(content).classes
+
+
+@pytest.mark.parametrize("name", ["cat", "CAT"])
+def test_two_classes_that_some_disks_would_put_into_one_folder(content, name):
+    content["classes"][name] = {}
+    assert "allowed: each class once: in capitals or not" in line_of(params.check, content)
 
 
 @pytest.mark.parametrize("key", ["seed", "rgb", "rgb.max_side", "scrape.filters"])
@@ -288,7 +316,7 @@ def places(content: object, path: tuple = ()) -> list[tuple]:
     return [path, *(p for key, value in below for p in places(value, (*path, key)))]
 
 
-RIGHT = yaml.load((ROOT / "tests/params.yaml").read_text(), params._Loader)
+RIGHT = made_params.read()
 PLACES = places(RIGHT)[1:]
 
 
@@ -333,7 +361,7 @@ def test_whatever_is_changed_ends_in_one_line_or_is_right(place, value, action):
 )
 @given(data=st.data())
 def test_whatever_bytes_are_put_in_end_in_one_line_or_are_right(study, data):
-    text = (ROOT / "tests/params.yaml").read_bytes()
+    text = made_params.FILE.read_bytes()
     start = data.draw(st.integers(0, len(text)))
     stop = data.draw(st.integers(start, min(len(text), start + 20)))
     put = data.draw(st.binary(max_size=8) | st.text("{}[]&*!|>'\"%@`:,-?#\n \t<=0x", max_size=8))

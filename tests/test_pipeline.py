@@ -14,6 +14,8 @@ import pytest
 from dvc.utils.serialize import load_yaml, modify_yaml
 from PIL import Image, ImageDraw
 
+from tests import made_params
+
 ROOT = Path(__file__).parents[1]
 MODELS = ("tiny_cnn", "tiny_vit")
 SHAPES = {"Disc": "ellipse", "Box": "rectangle", "Wedge": "polygon"}
@@ -92,7 +94,7 @@ def copy_working_tree(clone: Path) -> None:
         if (ROOT / name).is_file():
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, clone / name)
-    shutil.copyfile(ROOT / "tests/params.yaml", clone / "params.yaml")
+    shutil.copyfile(made_params.FILE, clone / "params.yaml")
 
 
 def change(clone: Path, edit) -> None:

@@ -16,19 +16,19 @@ from stages.params import Class, load
 from stages.sources import folder
 from stages.sources.selection import settled
 from stages.tables import read_table
+from tests import made_params
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
+def project(tmp_path, monkeypatch, content):
     """An empty project whose pictures lie in `album`, with two classes."""
-    params = yaml.safe_load((ROOT / "tests/params.yaml").read_text())
-    params["classes"] = {name: {"search": [name], "exclude": []} for name in ("Cat", "Dog")}
-    params["scrape"] |= {"source": "folder", "folder": "album", "per_class": 3}
-    params["scrape"]["allow_incomplete"] = True
+    content["classes"] = {name: {"search": [name], "exclude": []} for name in ("Cat", "Dog")}
+    content["scrape"] |= {"source": "folder", "folder": "album", "per_class": 3}
+    content["scrape"]["allow_incomplete"] = True
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    made_params.write(tmp_path, content)
     return tmp_path
 
 
@@ -172,7 +172,7 @@ def test_a_class_with_too_few_pictures_is_an_error_unless_allowed(project):
 def set_scrape(**values):
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["scrape"] |= values
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    made_params.write(Path(), params)
 
 
 def test_a_class_may_want_its_own_number(project):
@@ -180,7 +180,7 @@ def test_a_class_may_want_its_own_number(project):
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["classes"]["Dog"] = {"per_class": 1}
     params["scrape"] |= {"per_class": 2, "allow_incomplete": False}
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    made_params.write(Path(), params)
     scrape.main()
     assert [row["file"] for row in manifest()] == ["Cat/a.png", "Cat/b.jpg", "Dog/a.png"]
 
@@ -244,9 +244,7 @@ def test_no_address_breaks_out_of_the_attribution():
 
 def test_a_folder_that_the_stage_empties_is_refused(project):
     draw("data/raw/Cat/a.png", "red")
-    params = yaml.safe_load(Path("params.yaml").read_text())
-    params["scrape"]["folder"] = "data/raw"
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    set_scrape(folder="data/raw")
     with pytest.raises(StudyError, match=r"scrape\.folder is data/raw, which this stage empties"):
         scrape.main()
     assert Path("data/raw/Cat/a.png").exists()

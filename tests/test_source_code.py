@@ -8,6 +8,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from tests import made_params
 from tests.test_pipeline import attempt, repro, run, stages_run
 
 ROOT = Path(__file__).parents[1]
@@ -25,11 +26,11 @@ def study(tmp_path):
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     first = {"stages": {name: stages[name] for name in STAGES}}
     (folder / "dvc.yaml").write_text(yaml.safe_dump(first))
-    params = yaml.safe_load((ROOT / "tests/params.yaml").read_text())
+    params = made_params.read()
     params["classes"] = {"Cat": {}, "Dog": {}}
     params["models"] = ["tiny_cnn", "tiny_vit"]
     params["scrape"] |= {"source": ["folder"], "folder": "album", "per_class": 1}
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    made_params.write(folder, params)
     for name, colour in (("Cat", "red"), ("Dog", "blue")):
         (folder / "album" / name).mkdir(parents=True)
         Image.new("RGB", (40, 40), colour).save(folder / "album" / name / "a.png")

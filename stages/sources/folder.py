@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from unicodedata import normalize
 
 from stages.errors import StudyError
 from stages.params import Class, Scrape
@@ -82,8 +83,10 @@ def _of_class(
 
 def _walked(root: Path, class_name: str) -> tuple[dict[Path, dict], int]:
     """All files of a class's folder and the folders in it, sorted; how many hidden ones beside."""
-    home = root / class_name
-    if not home.is_dir():
+    # macOS writes an accent as a mark of its own, so that names can differ and look the same.
+    homes = (path for path in sorted(root.iterdir()) if normalize("NFC", path.name) == class_name)
+    home = next((path for path in homes if path.is_dir()), None)
+    if home is None:
         raise StudyError(
             f"{root} has no folder {class_name}: scrape.folder needs one for every class, "
             f"or a list of all files, {LIST}"

@@ -42,12 +42,12 @@ class Run:
 
     @cached_property
     def test(self) -> Predictions:
-        """What it says of the test pictures."""
+        """Its predictions for the test pictures."""
         return self.predictions.of("test")
 
     @cached_property
-    def right(self) -> np.ndarray:
-        """Whether it is right, for each test picture: bool (n,)."""
+    def correct(self) -> np.ndarray:
+        """Whether its prediction is, for each test picture: bool (n,)."""
         return self.test.actual == self.test.predicted
 
 

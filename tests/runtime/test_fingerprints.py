@@ -42,7 +42,7 @@ def changed(before):
         ("networks/models.py", TRAINED),
         ("networks/weight_files.py", TRAINED | {"weights"}),
         ("statistics/calibration.py", {"report"}),
-        ("figures/curves.py", {"report"}),
+        ("figures/learning_curves.py", {"report"}),
         ("figures/report.html.jinja", {"report"}),
         ("evaluate.py", {"evaluate"}),
         ("sources/shortage.py", set()),
