@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from stages import tables
 from stages.errors import StudyError
-from stages.web import cache
+from stages.runtime import user_cache
 from stages.web.client import Client, Limits
 from stages.web.proxies import without_password
 from stages.web.refusals import Refusal
@@ -47,7 +47,7 @@ def published_file(weights: Published, mirror: str) -> Iterator[Path]:
         _forget(file)
         raise
     if not expected:
-        hashes = _locked() | {weights.file: cache.digest(file)}
+        hashes = _locked() | {weights.file: user_cache.digest(file)}
         tables.write_json(LOCK, dict(sorted(hashes.items())))
 
 
@@ -61,14 +61,14 @@ def _locked() -> dict[str, str]:
 
 
 def _found(weights: Published, mirror: str, expected: str | None) -> Path:
-    kept = cache.folder() / weights.file
+    kept = user_cache.folder() / weights.file
     if mirror and "://" not in mirror:
         kept = Path(mirror).expanduser() / weights.file
         if not kept.is_file():
             raise StudyError(f"{kept} is missing: weights.mirror of params.yaml names its folder")
     elif not kept.is_file():
         _fetch(weights, mirror, kept)
-    found = cache.digest(kept)
+    found = user_cache.digest(kept)
     if expected and found != expected:
         _forget(kept)
         who = "its publisher" if weights.sha256 else LOCK
@@ -96,5 +96,5 @@ def _fetch(weights: Published, mirror: str, kept: Path) -> None:
 
 def _forget(file: Path) -> None:
     """An error page of a proxy, say, is not kept: the next time it is fetched anew."""
-    if file.parent == cache.folder():
+    if file.parent == user_cache.folder():
         file.unlink()

@@ -16,10 +16,10 @@ from weakref import WeakValueDictionary
 
 from stages.params import Class, Download, Scrape
 from stages.pictures.formats import FORMATS, REASONS, NoPictureError, describe
+from stages.runtime import user_cache
 from stages.sources import RESERVE, Missed, Picture, crawl
 from stages.sources.quota import Quota
 from stages.sources.store import Entry, Store
-from stages.web import cache
 from stages.web.client import Client
 from stages.web.opt_outs import Robots, opted_out
 from stages.web.refusals import Refusal, tell_of_proxy
@@ -130,7 +130,7 @@ class Fetcher:
 
     def __init__(self, settings: Download) -> None:
         self.settings = settings
-        self.store = Store(cache.folder() / "pictures")
+        self.store = Store(user_cache.folder() / "pictures")
         self._agent = re.match(r"[^/ ]*", settings.user_agent)[0]
         self._client = Client(settings)
         self._robots = Robots(self._client, self._agent)

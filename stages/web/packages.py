@@ -17,7 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stages.errors import StudyError
-from stages.web import cache, proxies
+from stages.runtime import user_cache
+from stages.web import proxies
 
 
 def from_pip(requirement: str, archive_sha256: str) -> Path:
@@ -59,8 +60,8 @@ def _pinned(
     `download` gives the reason of a failure, else an empty text.
     """
     name = re.sub(r"[^\w.]+", "-", requirement).strip("-")
-    kept = cache.folder() / f"{name}-{wanted[:12]}{suffix}"
-    if kept.is_file() and cache.digest(kept, algorithm) == wanted:
+    kept = user_cache.folder() / f"{name}-{wanted[:12]}{suffix}"
+    if kept.is_file() and user_cache.digest(kept, algorithm) == wanted:
         return kept
     kept.parent.mkdir(parents=True, exist_ok=True)
     # Inside the cache, so that the move is one step: another stage sees all of a file or none.
@@ -74,7 +75,7 @@ def _pinned(
         found = sorted(Path(folder).glob(f"*{suffix}"))
         if len(found) != 1:
             raise StudyError(f"{requirement} came as {len(found)} files *{suffix}, not as one")
-        got = cache.digest(found[0], algorithm)
+        got = user_cache.digest(found[0], algorithm)
         if got != wanted:
             raise StudyError(
                 f"{requirement} came with {algorithm} {got[:12]}…, pinned is {wanted[:12]}…: "
