@@ -41,7 +41,6 @@ NETWORKS = (  # files of stages/zoo
 UNSET = {name: f"data/unset/{name}" for name in ("folder", "urls", "pages")}
 CLASS_NAME = "letters, digits, - and _, single spaces, up to 60 characters, a number in quotes"
 
-
 _loaded: dict[str, Any] = {}  # by the names that `load` was asked for
 
 
@@ -62,14 +61,9 @@ def _own_or_each(low: float, high: float, kind: type, *words: str) -> Any:
 
 
 def _place(name: str, kind: str) -> Any:
-    """The path of something on this machine, on which DVC depends."""
-    return Annotated[
-        str,
-        Field(
-            pattern=r"^([^:\x00-\x1f]|:[^/\x00-\x1f])+$",  # no s3:// of DVC: a source opens files
-            description=f"the path of {kind}, or {UNSET[name]} where no source uses it",
-        ),
-    ]
+    """The path of a dependency of the stage; not s3:// of DVC, for sources open files."""
+    words = f"the path of {kind}, or {UNSET[name]} where no source uses it"
+    return Annotated[str, Field(pattern=r"^([^:\x00-\x1f]|:[^/\x00-\x1f])+$", description=words)]
 
 
 Words = list[Annotated[str, Field(min_length=1)]]
@@ -145,8 +139,7 @@ class Scrape(Section):
                 raise ValueError(f"{name}|{UNSET[name]}, as scrape.source is without {source}")
             if used and not is_set and name != "pages":
                 raise ValueError(f"{name}|a path of your own, as scrape.source has {source}")
-        places = [Path(getattr(self, name)) for name in UNSET]
-        if len({*places}) < len(places):
+        if len({Path(getattr(self, name)) for name in UNSET}) < len(UNSET):
             raise ValueError("|folder, urls and pages that are three different paths")
         return self
 
@@ -253,9 +246,9 @@ class Study(Section):
     @classmethod
     def _each_name_once(cls, classes: dict[str, Class]) -> dict[str, Class]:
         first: dict[str, str] = {}
-        for name in classes:
+        for name in classes:  # on some disks the folders of Cat and cat are one
             same = first.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
-            if same != name:  # on some disks their folders are one
+            if same != name:
                 raise ValueError(f"{name}|a name that differs from {same} in more than case")
         return classes
 
