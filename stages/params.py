@@ -46,7 +46,6 @@ CLASS_NAME = (
 )
 _LETTER = r"[\w\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}-]"  # of any script
 
-
 _loaded: dict[str, Any] = {}  # by the names that `load` was asked for
 
 
@@ -67,14 +66,9 @@ def _own_or_each(low: float, high: float, kind: type, *words: str) -> Any:
 
 
 def _place(name: str, kind: str) -> Any:
-    """The path of something on this machine, on which DVC depends."""
-    return Annotated[
-        str,
-        Field(
-            pattern=r"^([^:\x00-\x1f]|:[^/\x00-\x1f])+$",  # no s3:// of DVC: a source opens files
-            description=f"the path of {kind}, or {UNSET[name]} where no source uses it",
-        ),
-    ]
+    """The path of a dependency of the stage; not s3:// of DVC, for sources open files."""
+    words = f"the path of {kind}, or {UNSET[name]} where no source uses it"
+    return Annotated[str, Field(pattern=r"^([^:\x00-\x1f]|:[^/\x00-\x1f])+$", description=words)]
 
 
 ClassName = Annotated[
@@ -156,8 +150,7 @@ class Scrape(Section):
                 raise ValueError(f"{name}|{UNSET[name]}, as scrape.source is without {source}")
             if used and not is_set and name != "pages":
                 raise ValueError(f"{name}|a path of your own, as scrape.source has {source}")
-        places = [Path(getattr(self, name)) for name in UNSET]
-        if len({*places}) < len(places):
+        if len({Path(getattr(self, name)) for name in UNSET}) < len(UNSET):
             raise ValueError("|folder, urls and pages that are three different paths")
         return self
 
@@ -266,7 +259,7 @@ class Study(Section):
         first: dict[str, object] = {}
         for name in classes if isinstance(classes, dict) else ():
             same = first.setdefault(unicodedata.normalize("NFC", str(name)).casefold(), name)
-            if same is not name:  # on some disks their folders are one
+            if same is not name:  # on some disks the folders of Cat and cat are one
                 raise ValueError(f"{name}|a name that differs from {same} in more than case")
         return classes
 

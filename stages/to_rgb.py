@@ -20,7 +20,7 @@ from pathlib import Path
 
 from stages.errors import StudyError
 from stages.params import Rgb, load
-from stages.pictures import exclusions, images, shards
+from stages.pictures import decoding, exclusions, images, shards
 from stages.runtime.program import run
 from stages.runtime.progress import progress
 from stages.tables import read_table, write_json, write_table
@@ -90,7 +90,7 @@ def convert(raw: str, file: str, rgb: Rgb) -> dict:
     try:
         data = _read(raw)
         row["sha256"] = hashlib.sha256(data).hexdigest()
-        picture = images.decode(data, rgb.max_megapixels, rgb.max_side)
+        picture = decoding.decode(data, rgb.max_megapixels, rgb.max_side)
         width, height = picture.size
         row |= {"mode": picture.mode, "format": picture.format, "width": width, "height": height}
         picture = images.shrink(images.to_rgb(picture, rgb.background), rgb.max_side)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stages.pictures import images
+from stages.pictures import decoding, images
 from stages.pictures.formats import FORMATS, REASONS, NoPictureError, describe
 from tests.web import image_server
 
@@ -149,4 +149,4 @@ def test_a_damaged_file_of_any_format_is_a_picture_or_has_a_reason(data, kind):
     assert outcome(given_) in {*FORMATS, *REASONS}
     if kind != "SVG":  # drawn in a process of its own; tests/pictures/test_svg.py
         with contextlib.suppress(images.PictureError):
-            images.decode(given_, 1)
+            decoding.decode(given_, 1)

@@ -1,4 +1,4 @@
-"""stages/pictures/images.py on pictures drawn here, in every mode and format a search brings."""
+"""decoding.py and images.py on pictures drawn here, in every mode and format a search brings."""
 
 import io
 import struct
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from stages.pictures import images
+from stages.pictures import decoding, images
 
 WHITE = "#ffffff"
 RED = (255, 0, 0)
@@ -24,7 +24,7 @@ def saved(picture: Image.Image, format_: str = "PNG", **options) -> bytes:
 
 
 def converted(data: bytes, background: str = WHITE) -> Image.Image:
-    picture = images.to_rgb(images.decode(data, 50), background)
+    picture = images.to_rgb(decoding.decode(data, 50), background)
     assert picture.mode == "RGB"
     assert not picture.info
     return picture
@@ -233,7 +233,7 @@ def test_a_gif_with_a_clear_colour():
 )
 def test_what_is_no_picture_is_refused_by_its_content(data, reason):
     with pytest.raises(images.PictureError, match=f"^{reason}"):
-        images.decode(data, 50)
+        decoding.decode(data, 50)
 
 
 def noise(mode: str, size: int = 48) -> Image.Image:
@@ -270,7 +270,7 @@ EVERY_FORMAT = {
 def test_a_truncated_file_is_called_so(name, share):
     data = EVERY_FORMAT[name]
     with pytest.raises(images.PictureError, match=f"^truncated.* {name}"):
-        images.decode(data[: int(len(data) * share)], 50)
+        decoding.decode(data[: int(len(data) * share)], 50)
 
 
 @settings(max_examples=400, deadline=None)
@@ -292,7 +292,7 @@ def test_random_bytes_give_a_picture_or_a_reason(start, end):
 
 def assert_picture_or_reason(data: bytes) -> None:
     try:
-        picture = images.to_rgb(images.decode(data, 1), WHITE)
+        picture = images.to_rgb(decoding.decode(data, 1), WHITE)
     except images.PictureError as error:
         reason = str(error)
     else:
@@ -316,7 +316,7 @@ def bomb(width: int, height: int) -> bytes:
 def test_a_bomb_is_refused_by_its_header(size, reason):
     data = bomb(*size) + saved(Image.new("RGB", (1, 1)))[33:]
     with pytest.raises(images.PictureError, match=f"^{reason}$"):
-        images.decode(data, 50)
+        decoding.decode(data, 50)
 
 
 def test_an_icon_that_holds_more_than_its_head_says_is_refused():
@@ -325,11 +325,11 @@ def test_an_icon_that_holds_more_than_its_head_says_is_refused():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in the processes of to_rgb: Pillow warns of it too
         with pytest.raises(images.PictureError, match=r"^too large: 3000 x 2000, above 5 mega"):
-            images.decode(head + inside, 5)
+            decoding.decode(head + inside, 5)
 
 
 def test_as_many_pixels_as_allowed_are_decoded():
-    assert images.decode(saved(Image.new("L", (1000, 50))), 0.05).size == (1000, 50)
+    assert decoding.decode(saved(Image.new("L", (1000, 50))), 0.05).size == (1000, 50)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stages.pictures import images, svg
+from stages.pictures import decoding, images, svg
 from tests.web import image_server
 
 HEAD = (
@@ -23,7 +23,7 @@ NOTHING = (0, 0, 0, 0)
 
 def middle(text, side=64):
     """The colour in the middle of a drawing."""
-    picture = images.decode(text.encode(), 50, side)
+    picture = decoding.decode(text.encode(), 50, side)
     assert (picture.format, picture.size) == ("SVG", (side, side // 2))
     return picture.convert("RGBA").getpixel((side // 2, side // 4))
 
@@ -102,7 +102,7 @@ def test_declarations_of_drawing_programs_are_understood():
 )
 def test_what_cannot_be_drawn_has_a_reason(text, reason):
     with pytest.raises(images.PictureError, match=f"^damaged SVG: {reason}"):
-        images.decode(text.encode(), 50)
+        decoding.decode(text.encode(), 50)
 
 
 def test_entities_of_entities_do_not_grow():
@@ -111,7 +111,7 @@ def test_entities_of_entities_do_not_grow():
     declared = f'<!DOCTYPE svg [<!ENTITY a "aaaaaaaaaa">{"".join(lines)}]>'
     text = f"{declared}{HEAD}<text>&i;</text></svg>"
     with pytest.raises(images.PictureError, match=r"^damaged SVG: "):
-        images.decode(text.encode(), 50)
+        decoding.decode(text.encode(), 50)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no limit on memory here")

@@ -27,7 +27,10 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+import pillow_heif
 from PIL import Image
+
+pillow_heif.register_heif_opener()
 
 GOOD = {
     "/plain.jpg": "JPEG",
