@@ -22,7 +22,7 @@ def progress(
     """Shows on stderr how much of `total` is done; gives the function that is told what is more.
 
     `unit` is a singular such as picture, or B for bytes; `start` was done before. A log gets no
-    line of what takes less than half a minute, and at most ten of anything.
+    line of what takes less than half a minute, and at most nine of anything.
     """
     if not sys.stderr.isatty():
         yield _Lines(name, total, unit, start).add
@@ -78,7 +78,7 @@ class _Lines:
 
     def add(self, more: int) -> None:
         self.done += more
-        if self.pace.is_due(self.done):
+        if self.done != self.total and self.pace.is_due(self.done):  # a result says the rest
             print(f"{self.name}: {self._so_far()}", file=sys.stderr, flush=True)
 
     def _so_far(self) -> str:
