@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from benchmarks.workplace import ROOT, Timed, stage, study_params, timed, workplace
 from stages.pictures import datasets, shards
+from stages.statistics.scores import read_predictions, summary
 
 PHASES = ("transfer", "finetune")
 
@@ -98,8 +99,9 @@ def our_runs(folder: Path, model: str) -> Runs:
 
 def our_run(folder: Path, model: str, phase: str, done: Timed, before: float = 0) -> Run:
     stage(folder, "evaluate", model, phase)
-    metrics = json.loads((folder / f"reports/metrics/{model}-{phase}.json").read_text())
-    return Run(before + done.seconds, len(done.epochs), metrics["test"]["accuracy"])
+    said = read_predictions(folder / f"reports/predictions/{model}-{phase}.csv")
+    accuracy = summary(said.of("test"))["accuracy"]
+    return Run(before + done.seconds, len(done.epochs), accuracy)
 
 
 def print_table(plain: Runs, ours: Runs, most: int | None) -> None:

@@ -16,7 +16,15 @@ import numpy as np
 from PIL import Image, ImageStat
 
 from stages.params import Checks, load
-from stages.pictures import contact_sheets, exclusions, images, near_duplicates, shards
+from stages.pictures import (
+    contact_sheets,
+    decoding,
+    exclusions,
+    fonts,
+    images,
+    near_duplicates,
+    shards,
+)
 from stages.pictures.contact_sheets import Cell
 from stages.runtime.program import run
 from stages.runtime.progress import followed
@@ -43,6 +51,7 @@ def main() -> str:
     counts = summary(faults)
     write_json("reports/checks.json", counts)
     write_sheets(rows, faults)
+    fonts.tell_missing("reports/contact_sheets", "checks")
     return f"{{flagged:,}} of {{pictures:,}} pictures look wrong; see {SHEETS}".format(**counts)
 
 
@@ -73,7 +82,7 @@ def flatness(row: dict, on_background: float, params: Checks) -> Iterator[Fault]
     least = params.checks.min_deviation
     if on_background < least:
         data = shards.read(RAW, row["raw"])
-        picture = images.decode(data, params.rgb.max_megapixels)
+        picture = decoding.decode(data, params.rgb.max_megapixels)
         if all(deviation(images.to_rgb(picture, ground)) < least for ground in ("white", "black")):
             yield "blank", "blank on white and on black"
         else:

@@ -20,7 +20,6 @@ from stages.training import devices
 from stages.training.determinism import make_reproducible
 
 BATCH = 32
-HEADLINE = ("accuracy", "log_loss", "macro_f1")
 SCORE_COLUMNS = ("split", "class", "support", "precision", "recall", "f1")
 
 
@@ -40,12 +39,9 @@ def main(model: str, phase: str) -> str:
     write_table(predictions, columns, prediction_rows(listing, probability))
     said = scores.read_predictions(predictions)
     write_table(f"reports/scores/{run_name}.csv", SCORE_COLUMNS, score_rows(said))
-    found = headline(said)
-    write_json(f"reports/metrics/{run_name}.json", found)
     write_json(f"reports/cards/{run_name}.json", card)  # apart from the weights, for the report
-    return "accuracy {accuracy:.3f}, macro F1 {macro_f1:.3f} on test pictures".format(
-        **found["test"]
-    )
+    test = scores.summary(said.of("test"))
+    return "accuracy {accuracy:.3f}, macro F1 {macro_f1:.3f} on test pictures".format(**test)
 
 
 def predict(network: keras.Model, pieces: Iterable[np.ndarray]) -> np.ndarray:
@@ -80,12 +76,6 @@ def score_rows(said: scores.Predictions) -> list[dict]:
         ]
         rows += [{"split": split} | row for row in (*scores.per_class(part), *averages)]
     return rows
-
-
-def headline(said: scores.Predictions) -> dict[str, dict[str, float]]:
-    """The few figures that `dvc metrics` and `dvc exp show` put side by side."""
-    parts = {split: scores.summary(said.of(split)) for split in ("validation", "test")}
-    return {split: {name: part[name] for name in HEADLINE} for split, part in parts.items()}
 
 
 if __name__ == "__main__":

@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import re
 import reprlib
+import unicodedata
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -36,8 +39,12 @@ NETWORKS = (  # files of stages/zoo
     *("mobilevit_s", "vit_r26_s32"),  # hybrids
     *("tiny_cnn", "tiny_vit"),  # for tests
 )
-CLASS_NAME = "letters, digits, - and _, single spaces, up to 60 characters, a number in quotes"
-
+# Where a source of the user's own files is not used, dvc.yaml depends on these: DVC wants a file.
+UNSET = {name: f"data/unset/{name}" for name in ("folder", "urls", "pages")}
+CLASS_NAME = (
+    "letters, digits, - and _, emoji, single spaces, up to 60 characters, a number in quotes"
+)
+_LETTER = r"[\w\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}-]"  # of any script
 
 _loaded: dict[str, Any] = {}  # by the names that `load` was asked for
 
@@ -58,6 +65,18 @@ def _own_or_each(low: float, high: float, kind: type, *words: str) -> Any:
     ]
 
 
+def _place(name: str, kind: str) -> Any:
+    """The path of a dependency of the stage; not s3:// of DVC, for sources open files."""
+    words = f"the path of {kind}, or {UNSET[name]} where no source uses it"
+    return Annotated[str, Field(pattern=r"^([^:\x00-\x1f]|:[^/\x00-\x1f])+$", description=words)]
+
+
+ClassName = Annotated[
+    str,
+    Field(pattern=rf"^{_LETTER}+( {_LETTER}+)*$", max_length=60),
+    # An accent is a letter's part or a mark after it: two spellings that look the same.
+    AfterValidator(partial(unicodedata.normalize, "NFC")),
+]
 Words = list[Annotated[str, Field(min_length=1)]]
 
 
@@ -99,9 +118,9 @@ class Scrape(Section):
     source: Literal[SOURCES] | list[Literal[SOURCES]] = Field(
         description=f"one of {', '.join(SOURCES)}, or a list of them, each once"
     )
-    folder: str
-    urls: str
-    pages: str
+    folder: _place("folder", "a folder")
+    urls: _place("urls", "a CSV file")
+    pages: _place("pages", "a folder")
     query: str = Field(pattern=r"\{class\}", description="text with {class} in it")
     filters: Filters
     per_class: int = Field(ge=1, le=100_000)
@@ -124,10 +143,15 @@ class Scrape(Section):
         return source
 
     @model_validator(mode="after")
-    def _places_are_named(self) -> Scrape:
-        for name, kind in (("folder", "a folder or a CSV file"), ("urls", "a CSV file")):
-            if name in self.all_sources and not getattr(self, name):
-                raise ValueError(f"{name}|the path of {kind}, since scrape.source is {name}")
+    def _places_are_those_of_the_sources(self) -> Scrape:
+        for name, source in (("folder", "folder"), ("urls", "urls"), ("pages", "google")):
+            is_set, used = getattr(self, name) != UNSET[name], source in self.all_sources
+            if is_set and not used:
+                raise ValueError(f"{name}|{UNSET[name]}, as scrape.source is without {source}")
+            if used and not is_set and name != "pages":
+                raise ValueError(f"{name}|a path of your own, as scrape.source has {source}")
+        if len({Path(getattr(self, name)) for name in UNSET}) < len(UNSET):
+            raise ValueError("|folder, urls and pages that are three different paths")
         return self
 
 
@@ -211,8 +235,8 @@ class Evaluate(Section):
 
 class Study(Section):
     seed: int = Field(ge=0, le=2**32 - 1)
-    classes: dict[Annotated[str, Field(pattern=r"^[\w-]+( [\w-]+)*$", max_length=60)], Class] = (
-        Field(min_length=2, description=f"a map of two classes or more, named with {CLASS_NAME}")
+    classes: dict[ClassName, Class] = Field(
+        min_length=2, description=f"a map of two classes or more, named with {CLASS_NAME}"
     )
     scrape: Scrape
     rgb: Rgb
@@ -228,6 +252,16 @@ class Study(Section):
     transfer: Training
     finetune: Finetune
     evaluate: Evaluate
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _each_name_once(cls, classes: object) -> object:
+        first: dict[str, object] = {}
+        for name in classes if isinstance(classes, dict) else ():
+            same = first.setdefault(unicodedata.normalize("NFC", str(name)).casefold(), name)
+            if same is not name:  # on some disks the folders of Cat and cat are one
+                raise ValueError(f"{name}|a name that differs from {same} in more than case")
+        return classes
 
     @field_validator("models")
     @classmethod

@@ -1,4 +1,7 @@
-"""Stage 9: leaderboard, plot data, figures and the page, made from predictions and curves alone."""
+"""Stage 9: leaderboard, plot data, figures and the page, made from predictions and curves alone.
+
+What an earlier study left of networks and seeds that this one does not name is removed first.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stages import figures
 from stages.figures import Figure
-from stages.figures.conclusions import findings
+from stages.figures.conclusions import conclusions
 from stages.figures.drawing import render
 from stages.figures.plot_tables import write_plot_tables
 from stages.figures.report_data import Study, read_study
 from stages.params import load
+from stages.pictures import fonts
 from stages.runtime.program import run as run_stage
-from stages.statistics.label_errors import Suspect
+from stages.statistics.label_errors import LabelIssue
+from stages.statistics.runs import remove_leftovers
 from stages.statistics.scores import SPLITS, summary
-from stages.tables import write_table, write_text
+from stages.tables import write_json, write_table, write_text
 
 SCORES = ("accuracy", "log_loss", "macro_precision", "macro_recall", "macro_f1")
+METRICS = {"transfer": "head", "finetune": "tuned"}  # short: `dvc exp show` has a column for each
 LEADERBOARD = ("model", "phase", "split", "images", *SCORES)
 EXCLUSION = ("file", "sha256", "reason")
 TEMPLATE = Path(__file__).with_name("figures") / "report.html.jinja"
@@ -28,15 +34,18 @@ REPORTS = Path("reports")
 
 def main() -> str:
     params = load("seed", "models", "evaluate.repeats")
+    remove_leftovers(params.models, params.evaluate.repeats)
     study = read_study(params.models, params.seed, params.evaluate.repeats)
     write_table(REPORTS / "leaderboard.csv", LEADERBOARD, leaderboard(study))
-    lines = [exclusion(study, suspect) for suspect in study.suspects]
+    write_json(REPORTS / "test_accuracy.json", test_accuracy(study))
+    lines = [exclusion(study, issue) for issue in study.label_issues]
     write_table(REPORTS / "label_errors.csv", EXCLUSION, lines)
     write_plot_tables(REPORTS / "plots", study.runs)
     drawn = {name: figures.figure(name, study) for name in figures.NAMES}
     made = {name: figure for name, figure in drawn.items() if figure}
     panels = {name: render(figure, name, REPORTS / "figures") for name, figure in made.items()}
     write_text(REPORTS / "report.html", page(study, made, panels))
+    fonts.tell_missing("reports/figures/png", "report")
     return f"{study.best.name}: highest accuracy on test pictures; see {REPORTS}/report.html"
 
 
@@ -50,13 +59,24 @@ def leaderboard(study: Study) -> Iterator[dict]:
             yield row | {name: scores[name] for name in SCORES}
 
 
-def exclusion(study: Study, suspect: Suspect) -> dict[str, str]:
+def test_accuracy(study: Study) -> dict[str, dict[str, float]]:
+    """What `dvc metrics` and `dvc exp show` put side by side: `<network>.head` and `.tuned`.
+
+    One figure a run, under keys that are found once, so that DVC names its columns by them alone.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for run, scores in zip(study.runs, study.scores, strict=True):
+        found.setdefault(run.model, {})[METRICS[run.phase]] = round(scores["accuracy"], 4)
+    return found
+
+
+def exclusion(study: Study, issue: LabelIssue) -> dict[str, str]:
     """A line for data/exclude.csv, which names pictures as data/raw does."""
-    raw, sha256 = (study.origin(suspect.file, key) for key in ("file", "sha256"))
+    raw, sha256 = (study.provenance(issue.file, key) for key in ("file", "sha256"))
     return {
         "file": raw,
         "sha256": sha256,
-        "reason": f"no {suspect.given}, rather {suspect.suggested}",
+        "reason": f"no {issue.given}, rather {issue.suggested}",
     }
 
 
@@ -81,7 +101,7 @@ def page(study: Study, made: dict[str, Figure], panels: dict[str, list[str]]) ->
     )
     return environment.get_template(TEMPLATE.name).render(
         study=study,
-        findings=findings(study),
+        conclusions=conclusions(study),
         standings=standings(study),
         sections=figures.SECTIONS,
         figures=made,

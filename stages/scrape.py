@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import shutil
 import sys
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from sqlite3 import Connection
 from urllib.parse import quote
 
-from PIL import Image
-
 from stages.errors import StudyError
-from stages.params import Class, Scrape, load
+from stages.params import UNSET, Class, Scrape, load
 from stages.pictures import shards
+from stages.pictures.formats import NoPictureError, describe
 from stages.runtime.program import run
 from stages.sources import Missed, Picture, Trouble, lookup, scratch
 from stages.sources.selection import choose, count, settled, still_short
@@ -33,11 +30,13 @@ COLUMNS = [
 MISSED = ["class", "query", "source", "image_url", "page_url", "reason"]
 FOUND = f"""
     CREATE TABLE pictures ({", ".join(COLUMNS)}, reason);
-    CREATE TABLE missed ({", ".join(MISSED)})"""
+    CREATE TABLE missed ({", ".join(MISSED)}, files)"""
 MANIFEST = f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE reason = '' ORDER BY file"  # noqa: S608
 NAMED = """SELECT title, author, page_url, licence, licence_url, count(*) AS pictures
     FROM pictures WHERE reason = '' GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"""
-NOT_HAD = "SELECT * FROM missed WHERE class = ? ORDER BY rowid"
+NOT_HAD = f"SELECT {', '.join(MISSED)} FROM missed WHERE class = ? ORDER BY rowid"  # noqa: S608
+LEFT_OUT = """SELECT reason, sum(files) AS n FROM missed WHERE source = 'folder'
+    GROUP BY reason ORDER BY n DESC, reason"""
 NOT_TAKEN = f"""SELECT {", ".join(MISSED)} FROM pictures
     WHERE class = ? AND reason <> '' ORDER BY rowid"""  # noqa: S608
 UNREADABLE = Path(".unreadable")  # neither DVC's nor Git's: pages that someone may report
@@ -53,6 +52,7 @@ def main() -> str:
     troubles = gather(classes, params.scrape, found)
     choose(found, classes)
     counts = count(found, classes)
+    tell_left_out(found)
     remove_others(found)
     shards.pack(RAW)
 
@@ -66,9 +66,9 @@ def main() -> str:
 
 
 def refuse_own_output(settings: Scrape) -> None:
-    for name in ("folder", "urls", "pages"):
+    for name in UNSET:
         place = getattr(settings, name)
-        if place and Path(place).resolve().is_relative_to(RAW.resolve()):
+        if Path(place).resolve().is_relative_to(RAW.resolve()):
             raise StudyError(
                 f"scrape.{name} is {place}, which this stage empties: move it elsewhere"
             )
@@ -96,7 +96,7 @@ def gather(
             if isinstance(item, Picture):
                 scratch.insert(found, "pictures", save(item))
             elif isinstance(item, Missed):
-                scratch.insert(found, "missed", row_of(item))
+                scratch.insert(found, "missed", row_of(item) | {"files": item.files})
             else:
                 troubles.append((item, keep_page(item)))
     return troubles
@@ -138,7 +138,7 @@ def save(picture: Picture) -> dict:
     path.parent.mkdir(parents=True, exist_ok=True)
     data = picture.data if isinstance(picture.data, bytes) else picture.data.read_bytes()
     path.write_bytes(data)
-    width, height, kind = size_and_format(data)
+    kind, width, height = described(data)
     return {
         "file": path.relative_to(RAW).as_posix(),
         "class": picture.class_name,
@@ -167,14 +167,11 @@ def free(path: Path) -> Path:
     return path
 
 
-def size_and_format(data: bytes) -> tuple[int | str, int | str, str]:
-    """What the file's head says; empty where it is no picture, which `to_rgb` will say."""
+def described(data: bytes) -> tuple[str, int | str, int | str]:
+    """Format, width and height; empty where it is no picture, which `to_rgb` will say."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of sizes: nothing is decoded here
-            with Image.open(io.BytesIO(data)) as image:
-                return *image.size, image.format
-    except Exception:  # hostile bytes make Pillow's readers raise nearly anything
+        return describe(data)
+    except NoPictureError:
         return "", "", ""
 
 
@@ -192,6 +189,19 @@ def per_class_rows(counts: dict) -> list[dict]:
 def in_words(total: dict, classes: int) -> str:
     rejected = sum(total["rejected"].values())
     return f"{total['kept']:,} pictures of {classes} classes kept, {rejected:,} rejected"
+
+
+def tell_left_out(found: Connection) -> None:
+    """What of the user's own folder was not taken, in one line."""
+    reasons = {row["reason"]: row["n"] for row in found.execute(LEFT_OUT)}
+    if reasons:
+        told = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
+        print(
+            f"scrape: {sum(reasons.values())} files of your folder are left out ({told}): "
+            "data/missed.csv says which",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def remove_others(found: Connection) -> None:

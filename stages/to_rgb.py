@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
 import shutil
 import signal
 import sys
@@ -12,13 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from stages.errors import StudyError
 from stages.params import Rgb, load
-from stages.pictures import exclusions, images, shards
+from stages.pictures import decoding, exclusions, images, shards
 from stages.runtime.program import run
 from stages.runtime.progress import progress
 from stages.tables import read_table, write_json, write_table
@@ -88,7 +90,7 @@ def convert(raw: str, file: str, rgb: Rgb) -> dict:
     try:
         data = _read(raw)
         row["sha256"] = hashlib.sha256(data).hexdigest()
-        picture = images.decode(data, rgb.max_megapixels)
+        picture = decoding.decode(data, rgb.max_megapixels, rgb.max_side)
         width, height = picture.size
         row |= {"mode": picture.mode, "format": picture.format, "width": width, "height": height}
         picture = images.shrink(images.to_rgb(picture, rgb.background), rgb.max_side)
@@ -206,12 +208,30 @@ def _start_worker() -> None:
     warnings.simplefilter("ignore")  # what Pillow says of odd files is in the manifest
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing on the screen of what C and Rust libraries say of a file: they do not name it.
+
+    A process that dies meanwhile is seen by its parent all the same.
+    """
+    sys.stderr.flush()
+    screen, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(screen, 2)
+        os.close(screen)
+        os.close(nowhere)
+
+
 def _limited(work: Callable, seconds: float, raw: str, file: str) -> dict:
     """Do one picture, or die by the signal that CPU time beyond the limit sends."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
-        return work(raw, file)
+        with quiet():
+            return work(raw, file)
     finally:
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_PROF, 0)

@@ -1,19 +1,25 @@
 """What several tests use: a study in an empty folder, with the parameters of tests/params.yaml."""
 
-import copy
+import os
+import shutil
 from pathlib import Path
+from urllib.request import getproxies
 
 import pytest
-import yaml
+from matplotlib import font_manager
 
-from stages import params, tables
-from stages.pictures import exclusions
+from stages import tables
+from stages.pictures import exclusions, fonts
+from tests import made_params
 
 PROJECT = Path(__file__).resolve().parent.parent
 RAW_COLUMNS = (
     *("file", "class", "query", "source", "image_url", "page_url", "title", "author"),
     *("licence", "licence_url", "sha256", "bytes", "width", "height", "format"),
 )
+
+# The tests' servers are on loopback, where a proxy of the machine would not find them.
+os.environ["no_proxy"] = ",".join(filter(None, [getproxies().get("no"), "127.0.0.1", "localhost"]))
 
 
 @pytest.fixture
@@ -25,13 +31,13 @@ def project() -> Path:
 @pytest.fixture
 def content() -> dict:
     """What tests/params.yaml says, free to be changed."""
-    return copy.deepcopy(yaml.load((PROJECT / "tests/params.yaml").read_text(), params._Loader))
+    return made_params.read()
 
 
 @pytest.fixture
 def study(tmp_path, monkeypatch) -> Path:
     """A folder with the tests' params.yaml, made the current one."""
-    (tmp_path / "params.yaml").write_bytes((PROJECT / "tests/params.yaml").read_bytes())
+    shutil.copyfile(made_params.FILE, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -56,6 +62,21 @@ def list_raw(study):
             tables.write_table("data/exclude.csv", exclusions.COLUMNS, [])
 
     return write
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """Call it with font files: those and no others are installed, whatever this machine has."""
+
+    def found(*files: Path) -> None:
+        fonts._installed.cache_clear()
+        fonts._installed_font.cache_clear()
+        monkeypatch.setattr(fonts, "_without", set())
+        monkeypatch.setattr(font_manager, "findSystemFonts", lambda: list(map(str, files)))
+
+    yield found
+    fonts._installed.cache_clear()
+    fonts._installed_font.cache_clear()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

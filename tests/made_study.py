@@ -1,6 +1,5 @@
 """A made-up study: the files that the stages before `report` leave, pictures too."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,12 @@ from stages.repeat import COLUMNS as REPEATED
 from stages.statistics import runs
 from stages.statistics.scores import COLUMNS
 from stages.tables import write_json, write_table, write_text
+from tests import made_params
 
 MISFILED = (0, 3)  # class and picture: every run takes it for one of the last class
 ROOT = Path(__file__).parent.parent
 SPLITS = ("train", "train", "train", "validation", "test", "test")
 CLASSES = ("Bird", "Cat & <kitten>", "Tree")
-PARAMS = ROOT.joinpath("tests/params.yaml").read_text(encoding="utf-8")
 MODELS = ("tiny_cnn", "tiny_vit")
 RGB = ("file", "class", "raw", "status", "reason", "mode", "format", "width", "height", "sha256")
 RAW = ("file", "source", "page_url", "title", "author", "licence", "sha256")
@@ -25,9 +24,8 @@ TRAINING_TIME = ("network", "phase", "machine", "seconds", "epochs")
 
 def make_study(models=MODELS, classes=CLASSES, each=12, side=32, repeats=()):
     """In the working directory: `each` pictures a class. One of the first is filed wrongly."""
-    listed = "".join(f"  - {model}\n" for model in models)
-    params = re.sub(r"models:\n(  - .*\n)+", f"models:\n{listed}", PARAMS)
-    write_text("params.yaml", params.replace("repeats: []", f"repeats: {list(repeats)}"))
+    params = made_params.read() | {"models": list(models), "evaluate": {"repeats": list(repeats)}}
+    made_params.write(Path(), params)
     make_pictures(classes, each, side)
     write_table("reports/latency.csv", LATENCY, [])
     write_table("reports/training_time.csv", TRAINING_TIME, [])

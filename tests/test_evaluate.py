@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from stages import evaluate
 from stages.pictures import datasets
@@ -45,14 +44,6 @@ def test_every_picture_is_a_row_with_the_probability_of_every_class(tmp_path):
     assert table.files.tolist() == LISTING.files
     assert table.predicted.tolist() == [0, 1, 1, 0]
     assert table.probability[1].tolist() == [0.2, 0.8]
-
-
-def test_the_headline_is_of_validation_and_test_pictures(tmp_path):
-    table = said(tmp_path, np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.6, 0.4]]))
-    figures = evaluate.headline(table)
-    assert figures["validation"]["accuracy"] == 1.0
-    assert figures["test"]["accuracy"] == 0.5
-    assert figures["test"]["log_loss"] == pytest.approx(-np.log([0.2, 0.7]).mean())
 
 
 def test_scores_hold_each_class_and_two_averages_of_each_split(tmp_path):

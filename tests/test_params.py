@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from stages import params
 from stages.errors import ParameterError
+from tests import made_params
 
 ROOT = params.FILE.resolve().parent
 
@@ -103,12 +104,37 @@ def test_parameters_cannot_be_changed(study):
         ("scrape.source", ["bing", "bong"], "scrape.source is ['bing', 'bong']; allowed: one"),
         ("scrape.source", [], "scrape.source is []; allowed: one source or more, each once"),
         ("scrape.source", ["bing"] * 2, "['bing', 'bing']; allowed: one source or more, each once"),
+        ("scrape.source", ["folder"], "scrape.folder is data/unset/folder; allowed: a path of y"),
         (
             "scrape.source",
-            ["folder"],
-            "scrape.folder is ''; allowed: the path of a folder or a CSV",
+            "urls",
+            "scrape.urls is data/unset/urls; allowed: a path of your own,",
         ),
-        ("scrape.source", "urls", "scrape.urls is ''; allowed: the path of a CSV file, since scra"),
+        (
+            "scrape.folder",
+            "",
+            "scrape.folder is ''; allowed: the path of a folder, or data/uns",
+        ),
+        (
+            "scrape.folder",
+            "album",
+            "is album; allowed: data/unset/folder, as scrape.source is",
+        ),
+        (
+            "scrape.pages",
+            "pages",
+            "is pages; allowed: data/unset/pages, as scrape.source is",
+        ),
+        (
+            "scrape.urls",
+            "s3://a/b",
+            "scrape.urls is s3://a/b; allowed: the path of a CSV file",
+        ),
+        (
+            "classes.cat",
+            {},
+            "classes.cat is {}; allowed: a name that differs from Cat in mo",
+        ),
         ("scrape.query", "cartoon", "scrape.query is cartoon; allowed: text with {class} in it"),
         ("scrape.filters.type", "x", "scrape.filters.type is x; allowed: one of any, clipart, li"),
         ("scrape.search_agent", "é", "scrape.search_agent is é; allowed: a user agent in ASCII, "),
@@ -123,16 +149,62 @@ def test_a_wrong_value_is_named_with_what_is_allowed(content, key, value, line):
     assert line in line_of(params.check, changed(content, key, value))
 
 
-@pytest.mark.parametrize("name", [3, None, "", " Cat", "Cat ", "a  b", "../x", "a.b", "x" * 61])
+def test_one_path_is_not_two_things(content):
+    content["scrape"] |= {"source": ["folder", "urls"], "folder": "album", "urls": "./album"}
+    assert "folder, urls and pages that are three different" in line_of(params.check, content)
+
+
+@pytest.mark.parametrize("text", ["no", '"null"', '"1"', "'no'", "off"])
+def test_a_class_may_have_a_name_that_yaml_has_another_use_for(study, text):
+    file = study / "params.yaml"
+    file.write_text(file.read_text().replace("  Tree: {}", f"  {text}: {{}}"))
+    assert text.strip("'\"") in params.load("classes").classes
+
+
+@pytest.mark.parametrize("text", ["null", "1", "~", "true"])
+def test_without_quotes_it_is_none(study, text):
+    file = study / "params.yaml"
+    file.write_text(file.read_text().replace("  Tree: {}", f"  {text}: {{}}"))
+    assert "is not a class name; allowed: letters, digits" in line_of(params.load, "classes")
+
+
+@pytest.mark.parametrize(
+    "name", [3, None, "", " Cat", "Cat ", "a  b", "../x", "a.b", "x" * 61, "a\u202eb"]
+)
 def test_what_is_no_class_name(content, name):
     content["classes"][name] = {"search": ["x"]}
     assert "is not a class name; allowed: letters, digits" in line_of(params.check, content)
 
 
-@pytest.mark.parametrize("name", ["Hot dog", "Éléphant", "パンダ", "t-rex_2", "3"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Hot dog",
+        "Éléphant",
+        "パンダ",
+        "बिल्ली",
+        "قطة",
+        "Cat 🐱",
+        "\U0001f469\u200d\U0001f680",
+        "🇯🇵",
+        "t-rex_2",
+        "3",
+    ],
+)
 def test_what_is_a_class_name(content, name):
     content["classes"][name] = content["classes"]["Cat"]
     assert name in params.check(content).classes
+
+
+def test_an_accent_is_the_same_letter_however_it_is_written(content):
+    content["classes"]["E\u0301le\u0301phant"] = {}
+    assert "Éléphant" in params.check(content).classes
+
+
+@pytest.mark.parametrize("name", ["cat", "CAT"])
+def test_two_classes_that_some_disks_would_put_into_one_folder(content, name):
+    content["classes"][name] = {}
+    assert "allowed: each class once: in capitals or not" in line_of(params.check, content)
 
 
 @pytest.mark.parametrize("key", ["seed", "rgb", "rgb.max_side", "scrape.filters"])
@@ -244,7 +316,7 @@ def places(content: object, path: tuple = ()) -> list[tuple]:
     return [path, *(p for key, value in below for p in places(value, (*path, key)))]
 
 
-RIGHT = yaml.load((ROOT / "tests/params.yaml").read_text(), params._Loader)
+RIGHT = made_params.read()
 PLACES = places(RIGHT)[1:]
 
 
@@ -289,7 +361,7 @@ def test_whatever_is_changed_ends_in_one_line_or_is_right(place, value, action):
 )
 @given(data=st.data())
 def test_whatever_bytes_are_put_in_end_in_one_line_or_are_right(study, data):
-    text = (ROOT / "tests/params.yaml").read_bytes()
+    text = made_params.FILE.read_bytes()
     start = data.draw(st.integers(0, len(text)))
     stop = data.draw(st.integers(start, min(len(text), start + 20)))
     put = data.draw(st.binary(max_size=8) | st.text("{}[]&*!|>'\"%@`:,-?#\n \t<=0x", max_size=8))

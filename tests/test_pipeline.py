@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dvc.utils.serialize import modify_yaml
+from dvc.utils.serialize import load_yaml, modify_yaml
 from PIL import Image, ImageDraw
+
+from tests import made_params
 
 ROOT = Path(__file__).parents[1]
 MODELS = ("tiny_cnn", "tiny_vit")
@@ -92,7 +94,7 @@ def copy_working_tree(clone: Path) -> None:
         if (ROOT / name).is_file():
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, clone / name)
-    shutil.copyfile(ROOT / "tests/params.yaml", clone / "params.yaml")
+    shutil.copyfile(made_params.FILE, clone / "params.yaml")
 
 
 def change(clone: Path, edit) -> None:
@@ -197,9 +199,7 @@ def test_a_forced_run_changes_no_byte(study):
     assert (study / "dvc.lock").read_bytes() == lock
 
 
-def test_fine_tuning_without_its_activations_makes_them_again_and_gives_the_same_bytes(
-    study, cache
-):
+def test_fine_tuning_makes_missing_activations_again_to_the_same_bytes(study, cache):
     lock = (study / "dvc.lock").read_bytes()
     shutil.rmtree(cache / "activations")
     for model in MODELS:
@@ -224,6 +224,40 @@ def test_who_pulls_the_results_has_nothing_to_run(study, tmp_path, monkeypatch):
     assert run(colleague, sys.executable, "-m", "dvc", "status", "--quiet") == ""
     for file in ("reports/report.html", "models/tiny_vit/finetune/backbone.safetensors"):
         assert (colleague / file).read_bytes() == (study / file).read_bytes()
+
+
+def test_of_a_network_that_is_dropped_nothing_is_left(study):
+    kept, dropped = MODELS
+    change(study, lambda params: params.update(models=[kept]))
+    assert stages_run(repro(study)) == {"report"}
+    assert [str(path) for path in (study / "reports").rglob(f"*{dropped}*")] == []
+    for path in (*study.glob("reports/*.*"), *study.glob("reports/plots/*")):
+        assert not re.search("tiny_vit|Tiny ViT", path.read_text(encoding="utf-8")), path
+    assert dropped not in run(study, sys.executable, "-m", "dvc", "metrics", "show")
+    assert "up to date" in run(study, sys.executable, "-m", "dvc", "status")
+    assert lock_of_present_stages(study) == lock_of_present_stages(fresh_clone(study))
+    change(study, lambda params: params.update(models=list(MODELS)))
+    repro(study)
+
+
+def lock_of_present_stages(clone: Path) -> dict:
+    """Of dvc.lock: DVC leaves entries of stages that are no more, and reads none of them."""
+    listed = run(clone, sys.executable, "-m", "dvc", "stage", "list", "--name-only").split()
+    lock = load_yaml(clone / "dvc.lock")["stages"]
+    return {name: lock[name] for name in listed}
+
+
+def fresh_clone(study: Path) -> Path:
+    """A clone with the same code, choices and DVC cache, and nothing else, after `dvc repro`."""
+    clone = study.with_name("fresh")
+    run(study, "git", "clone", "--quiet", str(ROOT), str(clone))
+    copy_working_tree(clone)
+    shutil.copytree(study / "stages", clone / "stages", dirs_exist_ok=True)
+    shutil.copyfile(study / "params.yaml", clone / "params.yaml")
+    (clone / "dvc.lock").unlink(missing_ok=True)
+    run(clone, sys.executable, "-m", "dvc", "cache", "dir", "--local", str(study / ".dvc/cache"))
+    repro(clone)
+    return clone
 
 
 def test_a_repeat_with_the_studys_own_seed_gives_the_studys_own_scores(study):

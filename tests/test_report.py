@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from dvc_render.vega import VegaRenderer
 
-from stages import figures, report, split
+from stages import figures, report
 from stages.errors import StudyError
 from stages.figures.drawing import VARIABLES
 from stages.figures.report_data import read_study
@@ -27,7 +26,7 @@ from tests.made_study import (
 )
 
 OF_REPEATS = ("repeats", "repeat_differences")
-TEXTS = ("leaderboard.csv", "label_errors.csv", "report.html")
+TEXTS = ("leaderboard.csv", "label_errors.csv", "report.html", "test_accuracy.json")
 
 
 @pytest.fixture
@@ -45,9 +44,6 @@ def reported(tmp_path_factory):
         patch.chdir(folder)
         make_study()
         report.main()
-        picture = {"class": "Cat", "group": "1", "split": "train"}
-        counts = split.per_class([picture])  # as the stage `split` writes it
-        write_table("reports/split.csv", counts[0], counts)
     return folder
 
 
@@ -80,7 +76,7 @@ def test_leaderboard_has_a_row_per_run_and_split(reported):
 
 def test_two_runs_give_the_same_bytes(reported, study):
     report.main()
-    assert len(made(study)) == 3 + 4 + 2 * len(set(figures.NAMES) - {*OF_REPEATS})
+    assert len(made(study)) == len(TEXTS) + 4 + 2 * len(set(figures.NAMES) - {*OF_REPEATS})
     assert made(study) == made(reported)
 
 
@@ -202,37 +198,30 @@ def test_a_missing_curve_is_named(study):
         report.main()
 
 
-@pytest.mark.parametrize(
-    ("template", "table", "x", "y"),
-    [
-        ("curves", "accuracy", "epoch", "accuracy"),
-        ("curves", "loss", "epoch", "loss"),
-        ("split_scores", "../leaderboard", "accuracy", "model"),
-        ("confusion_shares", "confusion", "predicted", "actual"),
-        ("class_bars", "classes", "f1", "class"),
-        ("split_counts", "../split", "train", "class"),
-    ],
-)
-def test_dvcs_templates_take_the_tables(reported, template, table, x, y):
-    rows = read_table(reported / f"reports/plots/{table}.csv")
-    points = [row | {"rev": rev} for rev in ("main", "workspace") for row in rows]
-    labels = {"x_label": f"the {x}", "y_label": f"the {y}", "title": "A title"}
-    folder = {"template": template, "template_dir": str(ROOT / ".dvc/plots")}
-    content = VegaRenderer(points, "plot", x=x, y=y, **labels, **folder).get_filled_template()
-    text = json.dumps(content | {"data": None})
-    assert "<DVC_METRIC" not in text
-    assert all(label in text for label in labels.values() if label != "the model")
-    made_here = set(re.findall(r'"([^"]+)"', str(re.findall(r'"as": (\[.*?\]|".*?")', text))))
-    assert set(re.findall(r'"field": "([^"]+)"', text)) <= {*points[0], *made_here}
-    assert set(re.findall(r"datum\.(\w+)", text)) <= {*points[0], *made_here, "label"}
+def test_accuracy_of_the_test_pictures_has_a_short_name_for_each_run(reported):
+    found = json.loads((reported / "reports/test_accuracy.json").read_text())
+    board = read_table(reported / "reports/leaderboard.csv")
+    told = [float(row["accuracy"]) for row in board if row["split"] == "test"]
+    assert list(found) == list(MODELS)
+    assert [list(phases) for phases in found.values()] == [["head", "tuned"]] * 2
+    assert [value for phases in found.values() for value in phases.values()] == told
 
 
-@pytest.mark.parametrize("template", sorted((ROOT / ".dvc/plots").iterdir()), ids=lambda p: p.stem)
-def test_panels_of_a_plot_bear_their_own_titles(template):
-    """Vega-Lite 5.2 puts titles of rows and columns beside other panels where their order is told:
-    with two networks, each confusion matrix but the first stood under the wrong name."""
-    facet = json.loads(template.read_text(encoding="utf-8"))["facet"]
-    assert not facet.keys() & {"row", "column"}
+def test_what_an_earlier_study_left_is_removed(study):
+    make_study(MODELS, repeats=(1, 2))
+    for name in ("tiny_cnn-transfer", "tiny_vit-transfer"):
+        write_table(f"reports/scores/{name}.csv", ["split"], [])
+    write_table("reports/repeats/.gitignore", ["kept"], [])
+    make_study(MODELS[:1], repeats=(2,))
+    report.main()
+    left = {path.relative_to("reports").as_posix() for path in Path("reports").glob("*/[!.]*")}
+    assert {path for path in left if "tiny" in path} == {
+        *("cards/tiny_cnn-transfer.json", "cards/tiny_cnn-finetune.json"),
+        *("predictions/tiny_cnn-transfer.csv", "predictions/tiny_cnn-finetune.csv"),
+        *("training/tiny_cnn-transfer", "training/tiny_cnn-finetune"),
+        *("scores/tiny_cnn-transfer.csv", "maps/tiny_cnn.npy", "repeats/tiny_cnn-2.csv"),
+    }
+    assert Path("reports/repeats/.gitignore").exists()
 
 
 def test_the_how_to_of_a_new_figure_works(study, monkeypatch):

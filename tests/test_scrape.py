@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -15,19 +16,19 @@ from stages.params import Class, load
 from stages.sources import folder
 from stages.sources.selection import settled
 from stages.tables import read_table
+from tests import made_params
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
+def project(tmp_path, monkeypatch, content):
     """An empty project whose pictures lie in `album`, with two classes."""
-    params = yaml.safe_load((ROOT / "tests/params.yaml").read_text())
-    params["classes"] = {name: {"search": [name], "exclude": []} for name in ("Cat", "Dog")}
-    params["scrape"] |= {"source": "folder", "folder": "album", "per_class": 3}
-    params["scrape"]["allow_incomplete"] = True
+    content["classes"] = {name: {"search": [name], "exclude": []} for name in ("Cat", "Dog")}
+    content["scrape"] |= {"source": "folder", "folder": "album", "per_class": 3}
+    content["scrape"]["allow_incomplete"] = True
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    made_params.write(tmp_path, content)
     return tmp_path
 
 
@@ -171,7 +172,7 @@ def test_a_class_with_too_few_pictures_is_an_error_unless_allowed(project):
 def set_scrape(**values):
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["scrape"] |= values
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    made_params.write(Path(), params)
 
 
 def test_a_class_may_want_its_own_number(project):
@@ -179,17 +180,40 @@ def test_a_class_may_want_its_own_number(project):
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["classes"]["Dog"] = {"per_class": 1}
     params["scrape"] |= {"per_class": 2, "allow_incomplete": False}
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    made_params.write(Path(), params)
     scrape.main()
     assert [row["file"] for row in manifest()] == ["Cat/a.png", "Cat/b.jpg", "Dog/a.png"]
 
 
-def test_what_is_no_picture_is_kept_for_the_next_stage_to_reject(project):
+def test_what_is_no_picture_is_missed_for_a_reason_and_told_in_one_line(project, capsys):
     two_each()
     Path("album/Dog/broken.png").write_bytes(b"not a picture")
+    Path("album/Dog/empty.png").write_bytes(b"")
+    Path("album/Dog/cut.png").write_bytes(Path("album/Dog/a.png").read_bytes()[:-20])
+    os.mkfifo("album/Dog/pipe.png")
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+        Path("album/Dog", name).write_bytes(Path("album/Dog/a.png").read_bytes())
+    draw("album/Dog/.hidden/x.png", "red")
     scrape.main()
-    row = next(row for row in manifest() if row["file"] == "Dog/broken.png")
-    assert (row["width"], row["height"], row["format"]) == ("", "", "")
+    assert missed() == {
+        "folder:Dog": "hidden",
+        "folder:Dog/broken.png": "unknown_format",
+        "folder:Dog/cut.png": "truncated",
+        "folder:Dog/empty.png": "empty",
+        "folder:Dog/pipe.png": "not_a_file",
+    }
+    assert counts_of("Dog")["found"] == "10"
+    assert counts_of("Dog")["reasons"] == (
+        "1 empty, 4 hidden, 1 not_a_file, 1 truncated, 1 unknown_format"
+    )
+    assert capsys.readouterr().err == (
+        "scrape: 8 files of your folder are left out (4 hidden, 1 empty, 1 not_a_file, "
+        "1 truncated, 1 unknown_format): data/missed.csv says which\n"
+    )
+
+
+def missed():
+    return {row["image_url"]: row["reason"] for row in read_table("data/missed.csv")}
 
 
 def test_the_attribution_counts_pictures_by_set_and_licence(project):
@@ -199,8 +223,8 @@ def test_the_attribution_counts_pictures_by_set_and_licence(project):
         draw(f"album/{name}.png", colour)
         list_.append(f"Cat,{name}.png,{facts}")
     draw("album/dog.png", "brown")
-    Path("album/list.csv").write_text("\n".join([*list_, "Dog,dog.png,Z,,,,", ""]))
-    set_scrape(folder="album/list.csv")
+    Path("album/pictures.csv").write_text("\n".join([*list_, "Dog,dog.png,Z,,,,", ""]))
+    set_scrape(folder="album")
     scrape.main()
     lines = Path("data/raw/ATTRIBUTION.md").read_text().splitlines()
     assert lines[4:] == [
@@ -220,9 +244,7 @@ def test_no_address_breaks_out_of_the_attribution():
 
 def test_a_folder_that_the_stage_empties_is_refused(project):
     draw("data/raw/Cat/a.png", "red")
-    params = yaml.safe_load(Path("params.yaml").read_text())
-    params["scrape"]["folder"] = "data/raw"
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    set_scrape(folder="data/raw")
     with pytest.raises(StudyError, match=r"scrape\.folder is data/raw, which this stage empties"):
         scrape.main()
     assert Path("data/raw/Cat/a.png").exists()
@@ -234,15 +256,83 @@ def test_a_folder_that_the_stage_empties_is_refused(project):
 def names(class_name="Cat", per_class=100):
     settings = load("scrape").scrape.model_copy(update={"per_class": per_class})
     wanted = settled({class_name: Class()}, settings)
-    return [picture.name for picture in folder.pictures(wanted, settings)]
+    found = folder.pictures(wanted, settings)
+    return [item.name for item in found if isinstance(item, sources.Picture)]
 
 
-def test_hidden_files_other_files_and_folders_are_left_out(project):
-    for name in ("b.PNG", "a.webp", ".hidden.png"):
-        draw(f"album/Cat/{name}", "red")
-    Path("album/Cat/notes.txt").write_text("no picture")
-    Path("album/Cat/folder.png").mkdir()
-    assert names() == ["a.webp", "b.PNG"]
+def test_folders_in_a_class_are_walked_and_a_file_keeps_its_place_as_origin(project):
+    two_each()
+    draw("album/Cat/holiday/2024/a.png", "red")
+    draw("album/Cat/.trash/c.png", "blue")
+    set_scrape(per_class=5)
+    scrape.main()
+    cats = {row["file"]: row["image_url"] for row in manifest() if row["class"] == "Cat"}
+    assert cats == {
+        "Cat/a.png": "folder:Cat/a.png",
+        "Cat/b.jpg": "folder:Cat/b.jpg",
+        "Cat/a-2.png": "folder:Cat/holiday/2024/a.png",
+    }
+
+
+def test_a_file_is_what_it_holds_and_not_what_it_is_called(project):
+    for place in ("noext", "x.jpg.exe", "Y.PNG", "z.jpeg", "really-a-png.jpg"):
+        draw("album/Cat/new.png", "red")
+        Path("album/Cat/new.png").rename(f"album/Cat/{place}")
+    assert sorted(names()) == [
+        *("Y.PNG", "noext.png", "really-a-png.jpg.png", "x.jpg.exe.png", "z.jpeg.png")
+    ]
+
+
+def test_names_of_any_letters_are_taken_with_their_origin(project):
+    odd = ("a\nb.png", 'say "cat", twice.png', "\N{CAT}.png", f"{'long' * 60}.png", "caf\udce9.png")
+    for number, name in enumerate(odd):
+        draw("album/Cat/new.png", (number, 0, 0))
+        os.rename("album/Cat/new.png", f"album/Cat/{name}")
+    draw("album/Dog/a.png", "red")
+    set_scrape(per_class=9)
+    scrape.main()
+    cats = {row["image_url"]: row["file"] for row in manifest() if row["class"] == "Cat"}
+    assert {origin.removeprefix("folder:Cat/") for origin in cats} == {*odd[:4], "caf%E9.png"}
+    assert cats["folder:Cat/caf%E9.png"] == "Cat/caf-.png"
+    assert cats["folder:Cat/\N{CAT}.png"] == "Cat/-.png"
+    assert cats[f"folder:Cat/{odd[3]}"] == f"Cat/{'long' * 25}.png"
+
+
+def test_classes_called_no_null_and_1_are_classes(project):
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["classes"] = {"no": {}, "null": {}, "1": {}}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    for number, name in enumerate(params["classes"]):
+        draw(f"album/{name}/only.png", (number, 0, 0))
+    scrape.main()
+    assert [row["class"] for row in manifest()] == ["1", "no", "null"]
+    assert [row["class"] for row in read_table("reports/scrape.csv")] == ["1", "no", "null"]
+
+
+def test_copies_do_not_keep_later_pictures_out(project):
+    for number in range(30):
+        draw(f"album/Cat/a{number}.png", "red")
+    draw("album/Cat/b.png", "blue")
+    assert names(per_class=2)[-1] == "b.png"
+
+
+def test_files_beyond_those_needed_are_counted(project):
+    two_each()
+    for number in range(20):
+        draw(f"album/Cat/c{number}.png", (number, 0, 0))
+    scrape.main()
+    assert missed()["folder:Cat"] == "not_needed"
+    assert counts_of("Cat")["reasons"] == "9 not_needed, 10 surplus"
+    assert counts_of("Cat")["found"] == "22"
+
+
+def test_a_list_beside_the_folders_has_to_be_called_by_its_folder(project):
+    two_each()
+    Path("album/mine.csv").write_text("class,file\n")
+    for place, remedy in (("album/mine.csv", "call the list pictures.csv"), ("gone", "name one")):
+        set_scrape(folder=place)
+        with pytest.raises(StudyError, match=f"scrape.folder is {place}, which is no .*{remedy}"):
+            scrape.main()
 
 
 def test_odd_names_become_plain_ones_and_stay_different(project):
@@ -253,18 +343,24 @@ def test_odd_names_become_plain_ones_and_stay_different(project):
 
 def test_a_folder_gives_no_more_than_asked_and_the_reserve(project):
     for i in range(30):
-        draw(f"album/Cat/{i:02}.png", "red")
+        draw(f"album/Cat/{i:02}.png", (i, 0, 0))
     assert names(per_class=2) == [f"{i:02}.png" for i in range(2 + sources.RESERVE)]
 
 
-def test_a_link_to_elsewhere_is_refused_and_one_inside_is_not(project):
-    draw("album/Cat/a.png", "red")
-    Path("album/Cat/b.png").symlink_to("a.png")
-    assert names() == ["a.png", "b.png"]
+def test_links_out_of_the_folder_broken_and_in_a_circle_are_missed(project):
+    two_each()
+    Path("album/Cat/c.png").symlink_to("a.png")
     draw("elsewhere/c.png", "red")
-    Path("album/Cat/c.png").symlink_to(project / "elsewhere/c.png")
-    with pytest.raises(StudyError, match=r"c\.png is a link to a file outside album"):
-        names()
+    links = {"out.png": project / "elsewhere/c.png", "broken.png": "gone", "self.png": "self.png"}
+    links |= {"round": ".", "all": project / "elsewhere"}
+    for name, target in links.items():
+        Path("album/Cat", name).symlink_to(target)
+    assert names() == ["a.png", "b.jpg", "c.png"]
+    scrape.main()
+    assert {place.removeprefix("folder:Cat/"): why for place, why in missed().items()} == {
+        **{"out.png": "link_outside", "all": "link_outside", "round": "link_to_folder"},
+        **{"broken.png": "broken_link", "self.png": "broken_link", "c.png": "repeated"},
+    }
 
 
 def test_a_missing_and_an_empty_class_folder_are_named(project):
@@ -272,17 +368,17 @@ def test_a_missing_and_an_empty_class_folder_are_named(project):
     with pytest.raises(StudyError, match="album has no folder Dog"):
         names("Dog")
     Path("album/Dog").mkdir()
-    with pytest.raises(StudyError, match=r"album.Dog has no image files"):
+    with pytest.raises(StudyError, match=r"album.Dog has no files: class Dog needs"):
         names("Dog")
 
 
 def test_files_may_be_listed_with_what_is_known_of_them(project):
     draw("album/in/x.png", "red")
     draw("album/y.png", "blue")
-    Path("album/list.csv").write_text(
+    Path("album/pictures.csv").write_text(
         "class,file,author,licence\nCat,in/x.png,Ann,CC0-1.0\nDog,y.png,,\nDog,y.png,,\nCow,z.png,,\n"
     )
-    set_scrape(folder="album/list.csv")
+    set_scrape(folder="album")
     scrape.main()
     first, second = manifest()
     assert (first["file"], first["author"], first["licence"]) == ("Cat/x.png", "Ann", "CC0-1.0")
@@ -301,7 +397,7 @@ def test_files_may_be_listed_with_what_is_known_of_them(project):
 )
 def test_a_list_that_is_wrong_is_named(project, text, message):
     Path("album").mkdir()
-    Path("album/list.csv").write_text(text)
-    set_scrape(folder="album/list.csv")
+    Path("album/pictures.csv").write_text(text)
+    set_scrape(folder="album")
     with pytest.raises(StudyError, match=message):
         scrape.main()

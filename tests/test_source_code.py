@@ -8,6 +8,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from tests import made_params
 from tests.test_pipeline import attempt, repro, run, stages_run
 
 ROOT = Path(__file__).parents[1]
@@ -19,17 +20,17 @@ def study(tmp_path):
     """The stages named, after `dvc repro` on a folder of two pictures and two tiny networks."""
     folder = tmp_path / "study"
     shutil.copytree(ROOT / "stages", folder / "stages", ignore=shutil.ignore_patterns("__py*"))
+    shutil.copytree(ROOT / "data/unset", folder / "data/unset")
     for file in ("requirements.txt", ".dvcignore", "data/exclude.csv"):
-        (folder / file).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / file, folder / file)
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     first = {"stages": {name: stages[name] for name in STAGES}}
     (folder / "dvc.yaml").write_text(yaml.safe_dump(first))
-    params = yaml.safe_load((ROOT / "tests/params.yaml").read_text())
+    params = made_params.read()
     params["classes"] = {"Cat": {}, "Dog": {}}
     params["models"] = ["tiny_cnn", "tiny_vit"]
     params["scrape"] |= {"source": ["folder"], "folder": "album", "per_class": 1}
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    made_params.write(folder, params)
     for name, colour in (("Cat", "red"), ("Dog", "blue")):
         (folder / "album" / name).mkdir(parents=True)
         Image.new("RGB", (40, 40), colour).save(folder / "album" / name / "a.png")
@@ -64,6 +65,14 @@ def test_code_and_packages_run_again_what_they_change_and_nothing_else(study):
     network.write_text(before[network])
     lock.write_text(before[lock].replace("\ntensorflow==", "\ntensorflow==9"))
     assert would_run(study) == {"source_code", "weights@tiny_cnn", "weights@tiny_vit"}
+
+
+def test_one_more_picture_of_your_own_is_seen_and_taken_in(study):
+    Image.new("RGB", (40, 40), "lime").save(study / "album/Cat/0.png")  # the first by name
+    said = run(study, sys.executable, "-m", "dvc", "status", "scrape")
+    assert "modified:           album" in said
+    assert stages_run(repro(study, "to_rgb")) == {"scrape", "to_rgb"}
+    assert (study / "data/rgb/Cat/0.png").is_file()
 
 
 def test_code_edited_after_its_fingerprint_was_taken_is_not_run(study):

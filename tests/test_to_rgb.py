@@ -57,7 +57,7 @@ def test_everything_found_is_kept_or_rejected_with_a_reason(study, list_raw):
     put(study, "Cat/empty.png", b"")
     put(study, "Cat/page.jpg", b"<!doctype html><title>404</title>")
     put(study, "Cat/huge.png", Image.new("1", (8000, 7000)))
-    put(study, "Cat/drawing.png", b'<svg xmlns="http://www.w3.org/2000/svg"/>')
+    put(study, "Cat/drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>')
     (study / "data/raw/Cat/folder.png").mkdir()
     list_raw("Cat/gone.png")
     to_rgb.main()
@@ -65,7 +65,7 @@ def test_everything_found_is_kept_or_rejected_with_a_reason(study, list_raw):
     assert reasons == {
         "Cat/a.jpg": "",
         "Cat/cut.jpg": "truncated JPEG",
-        "Cat/drawing.png": "an SVG drawing, not pixels",
+        "Cat/drawing.svg": "damaged SVG: it says no size",
         "Cat/empty.png": "empty file",
         "Cat/folder.png": "not a file",
         "Cat/gone.png": "missing, though the manifest lists it",
@@ -177,6 +177,36 @@ def test_no_pictures_at_all(study, list_raw):
     list_raw()
     with pytest.raises(StudyError, match="data/raw holds no pictures"):
         to_rgb.main()
+
+
+def test_a_drawing_and_a_picture_of_a_phone_are_kept(study, list_raw):
+    text = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 2"><path d="M0 0H4V2H0"/></svg>'
+    put(study, "Cat/a.svg", text.encode())
+    put(study, "Cat/b.heic", square(side=64), format="HEIF")
+    list_raw()
+    to_rgb.main()
+    kept = rows()
+    assert (study / "data/raw/Cat/a.svg").read_text() == text
+    assert [(row["format"], row["width"], row["height"]) for row in kept.values()] == [
+        ("SVG", "512", "256"),
+        ("HEIF", "64", "64"),
+    ]
+    with Image.open("data/rgb/Cat/a.png") as picture:
+        assert (picture.size, picture.getpixel((9, 9))) == ((512, 256), (0, 0, 0))
+
+
+def test_what_a_library_says_of_a_picture_is_not_on_the_screen(study, list_raw, capfd):
+    file = io.BytesIO()
+    square().save(file, "TIFF", compression="tiff_lzw")
+    entry = (259).to_bytes(2, "little") + b"\3\0\1\0\0\0"  # Compression
+    assert file.getvalue().count(entry) == 1
+    webp = file.getvalue().replace(entry + b"\5\0", entry + (50001).to_bytes(2, "little"))
+    put(study, "Cat/a.png", square())
+    put(study, "Cat/b.tif", webp)
+    list_raw()
+    to_rgb.main()
+    assert rows()["Cat/b.tif"]["status"] == "rejected"
+    assert "tempfile.tif" not in capfd.readouterr().err
 
 
 def dies_of_a_crash(raw: str, file: str) -> dict:

@@ -1,7 +1,8 @@
 """The figures of the report, in the order of its page: one file each, named below.
 
-Here: figures, the data and the page they stand on, tables for `dvc plots`. Not here: how a number
-comes about (statistics).
+Here: figures, their data (report_data), what they share (components, drawing, text), the page with
+its conclusions (report.html.jinja, conclusions), tables for `dvc plots` (plot_tables). Not here:
+how a number comes about (statistics).
 """
 
 from __future__ import annotations
@@ -16,13 +17,19 @@ from stages.figures.report_data import Study
 
 SECTIONS = {
     "Is the difference real?": ("comparisons", "repeats", "repeat_differences"),
-    "How did they learn?": ("curves", "splits"),
-    "What do they get right?": ("class_scores", "perfect", "confusion", "changes", "examples"),
-    "Can they be trusted?": ("reliability", "coverage"),
-    "What do they cost?": ("sizes", "pareto"),
-    "Where do they look?": ("maps",),
-    "Which pictures are wrong?": ("errors", "label_errors"),
-    "What are the data?": ("splits_of_classes", "provenance", "contact_sheet"),
+    "How did they learn?": ("learning_curves", "split_scores"),
+    "What do they get right?": (
+        "class_scores",
+        "perfect_classes",
+        "confusion",
+        "prediction_changes",
+        "examples",
+    ),
+    "Can they be trusted?": ("reliability", "risk_coverage"),
+    "What do they cost?": ("model_sizes", "pareto"),
+    "Where do they look?": ("heat_maps",),
+    "Which pictures are wrong?": ("misclassified", "label_errors"),
+    "What are the data?": ("split_counts", "provenance", "contact_sheet"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)
 

@@ -7,13 +7,15 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
 
 from stages.figures import Figure, Panel
-from stages.figures.drawing import EITHER, HEAT, INK, axes, tip
+from stages.figures.drawing import EITHER, HEAT, INK, axes, tooltip
 from stages.figures.report_data import Study
+from stages.figures.text import columns, shortened
 from stages.statistics.runs import Run
 from stages.statistics.scores import per_class, summary
 
 SCORES = ("precision", "recall", "f1")
 ROW = 20  # pixels
+LONGEST = 24  # columns of a class's name
 CELLS = 40  # rows up to which each cell has its number; of more, the numbers are in the table
 
 
@@ -23,7 +25,7 @@ def figure(study: Study) -> Figure:
     lowest = min(value for table in tables for _, _, values in table for value in values)
     lowest = min(0.9, np.floor(lowest * 10) / 10)
     height = 60 + ROW * len(tables[0])
-    margin = 30 + 6 * min(24, max(len(name) for name, _, _ in tables[0]) + 4)
+    margin = 30 + 6 * min(LONGEST, max(columns(name) for name, _, _ in tables[0]) + 4)
     return Figure(
         title="Classification reports on the test pictures",
         caption="Precision: of the pictures called so, the share that are. Recall: of the pictures "
@@ -68,7 +70,7 @@ def _draw(table: list, lowest: float, margin: int, canvas: FigureBase) -> None:
         for column, value in enumerate(values):
             depth = (value - lowest) / (1 - lowest)
             cell = Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, fc=HEAT, lw=0, alpha=depth)
-            tip(area.add_artist(cell), f"{name}: {SCORES[column]} {value:.4f}")
+            tooltip(area.add_artist(cell), f"{name}: {SCORES[column]} {value:.4f}")
             area.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=9)
     area.axhline(len(table) - 2.5, color=INK, linewidth=0.8)
     area.set(xlim=(-0.5, 2.5), ylim=(len(table) - 0.5, -0.5))
@@ -76,7 +78,7 @@ def _draw(table: list, lowest: float, margin: int, canvas: FigureBase) -> None:
     area.set_xticks(range(3), ["precision", "recall", "F1"], fontsize=9)
     area.set_yticks(
         range(len(table)),
-        [f"{name if len(name) <= 24 else name[:23] + '…'} ({number})" for name, number, _ in table],
+        [f"{shortened(name, LONGEST)} ({number})" for name, number, _ in table],
         fontsize=9,
     )
     area.tick_params(length=0)

@@ -6,9 +6,10 @@ from functools import partial
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.components import name_row, no_rows_axis, shortened
-from stages.figures.drawing import ACCENT, INK, MUTED, axes, tip
+from stages.figures.components import name_row, no_rows_axis
+from stages.figures.drawing import ACCENT, INK, MUTED, axes, tooltip
 from stages.figures.report_data import Study
+from stages.figures.text import fitting
 from stages.statistics.comparisons import Comparison, in_words
 
 ROW = 52  # pixels
@@ -22,16 +23,17 @@ def figure(study: Study) -> Figure:
     left_out = len(study.comparisons) - len(shown)
     return Figure(
         title="Differences between runs",
-        caption="Difference in accuracy on the same test pictures, in points (0.01), with its 95 % "
-        "bootstrap interval over groups of near duplicates. p: exact McNemar test, Holm-corrected "
-        f"for all {len(study.comparisons)} comparisons; it takes pictures as independent. "
-        "“Cannot be told apart” is no proof of equality. The number of pictures needed is for a "
-        "single comparison at level 0.05 and power 0.8, if the true difference is the one seen."
+        caption="Difference in accuracy on the same test pictures, in percentage points, with its "
+        "95 % bootstrap interval over groups of near duplicates. p: exact McNemar test, "
+        f"Holm-corrected for all {len(study.comparisons)} comparisons; it takes pictures as "
+        "independent. “Not significantly” is no proof of equality. The number of pictures needed "
+        "is for a single comparison at level 0.05 and power 0.8, if the true difference is the one "
+        "seen."
         + (f" Of all pairs, {left_out} are in the table only." if left_out else ""),
         description=" ".join(c.sentence for c in shown[:3]),
         panels=[Panel("Difference in accuracy", WIDTH, height, partial(_draw, shown))],
-        header=["run", "against", "points", "95 % CI", "only it right", "only the other right",
-                "p", "test pictures needed"],
+        header=["run", "against", "percentage points", "95 % CI", "only it right",
+                "only the other right", "p", "test pictures needed"],
         rows=[_row(c) for c in study.comparisons],
         sentences=[c.sentence for c in shown],
     )  # fmt: skip
@@ -52,21 +54,21 @@ def _draw(shown: Sequence[Comparison], canvas: FigureBase) -> None:
     area = axes(canvas, 16, 34, 16, 36)
     area.grid(visible=False)
     for row, c in enumerate(shown):
-        colour = ACCENT if c.told_apart else MUTED
+        colour = ACCENT if c.significant else MUTED
         ends = [100 * c.low, 100 * c.high]
         area.plot([0, 0], [row - 0.12, row + 0.12], color=INK, linewidth=1)  # not through the names
         area.plot(ends, [row, row], color=colour, linewidth=2.5, solid_capstyle="butt")
-        filled = colour if c.told_apart else "none"
+        filled = colour if c.significant else "none"
         mark = area.scatter(
             [100 * c.difference], [row], s=48, color=colour, facecolor=filled, zorder=3
         )
-        tip(mark, c.sentence)
-        first, second = (shortened(run.name, WIDTH - 60) for run in (c.first, c.second))
+        tooltip(mark, c.sentence)
+        first, second = (fitting(run.name, WIDTH - 60) for run in (c.first, c.second))
         name_row(area, row - 0.27, first)
         area.annotate(f"against {second}", (0, row), (0, 9), color=MUTED,
                       xycoords=("axes fraction", "data"), textcoords="offset pixels")  # fmt: skip
     no_rows_axis(area, len(shown))
-    area.set_xlabel("points of accuracy; filled: told apart")
+    area.set_xlabel("percentage points; filled: significant")
 
 
 def _row(c: Comparison) -> list[str]:

@@ -1,4 +1,4 @@
-"""What several figures draw alike: named rows of bars or dots, a picture with lines beside it."""
+"""Components of several figures: named rows of bars or dots, a picture with lines beside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from PIL import Image
 
-from stages.figures.drawing import ACCENT, INK, MUTED, TEST, WRONG, tip
+from stages.figures.drawing import ACCENT, INK, MUTED, TEST, WRONG, tooltip
+from stages.figures.text import fitting
 from stages.pictures import images, shards
 from stages.statistics.runs import Run
 from stages.statistics.seed_variation import points
@@ -38,19 +39,13 @@ def no_rows_axis(area: Axes, rows: int) -> None:
 def seed_dots(
     area: Axes, row: float, values: np.ndarray, seeds: Sequence[int], sign: str = ""
 ) -> None:
-    """A dot per seed, in points, and their mean: one below the other, as equal ones would hide."""
+    """A dot per seed, in percent, and their mean: one below the other, as equal ones would hide."""
     area.plot([100 * values.mean()] * 2, [row - 0.03, row + SEEDS + 0.03], color=INK, linewidth=2)
     heights = row + np.linspace(0, SEEDS, len(seeds))
     for place, (seed, height, value) in enumerate(zip(seeds, heights, values, strict=True)):
         filling = "none" if place else ACCENT
         dot = area.scatter([100 * value], [height], s=28, color=ACCENT, facecolor=filling, zorder=3)
-        tip(dot, f"seed {seed}: {points(value, sign)}")
-
-
-def shortened(text: str, width: float, size: float = 10) -> str:
-    """As much of a text as certainly fits into this many pixels."""
-    fits = max(4, int(width / (0.56 * size)))
-    return text if len(text) <= fits else text[: fits - 1] + "…"
+        tooltip(dot, f"seed {seed}: {points(value, sign)}")
 
 
 def thumbnail(file: str, side: int) -> np.ndarray:
@@ -81,7 +76,7 @@ def exhibit(canvas: FigureBase, pixels: np.ndarray, lines: Sequence[tuple[str, d
     width = canvas.bbox.width
     for number, (text, style) in enumerate(lines):
         style = {"fontsize": 10, "va": "top"} | style
-        text = shortened(text, width - PICTURE - 14, style["fontsize"])
+        text = fitting(text, width - PICTURE - 14, style["fontsize"])
         area.text(PICTURE + 14, 28 + LINE * number, text, **style)
 
 
@@ -89,19 +84,19 @@ def exhibit_height(lines: int) -> int:
     return 28 + max(PICTURE, LINE * lines) + 12
 
 
-def verdicts(runs: Sequence[Run], row: int) -> list[tuple[str, dict]]:
-    """Two lines per run: its name, and what it says of a test picture and how surely."""
+def prediction_lines(runs: Sequence[Run], row: int) -> list[tuple[str, dict]]:
+    """Two lines per run: its name, and its prediction for a test picture."""
     lines = []
     for run in runs:
-        style = {"color": TEST} if run.right[row] else {"color": WRONG, "weight": "bold"}
-        lines += [(run.name, {"color": MUTED, "fontsize": 9}), (said_of(run, row), style)]
+        style = {"color": TEST} if run.correct[row] else {"color": WRONG, "weight": "bold"}
+        lines += [(run.name, {"color": MUTED, "fontsize": 9}), (prediction_text(run, row), style)]
     return lines
 
 
-def said_of(run: Run, row: int) -> str:
-    """A run's word on a test picture: ✓ or ✗, class, confidence."""
+def prediction_text(run: Run, row: int) -> str:
+    """A run's prediction for a test picture: ✓ or ✗, class, confidence."""
     test = run.test
     sure = test.probability[row, test.predicted[row]]
     return (
-        f"{'✓' if run.right[row] else '✗'} {test.classes[test.predicted[row]]} {100 * sure:.0f} %"
+        f"{'✓' if run.correct[row] else '✗'} {test.classes[test.predicted[row]]} {100 * sure:.0f} %"
     )

@@ -8,13 +8,15 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
 
 from stages.figures import Figure, Panel
-from stages.figures.drawing import ACCENT, EITHER, HEAT, axes, tip
+from stages.figures.drawing import ACCENT, EITHER, HEAT, axes, tooltip
 from stages.figures.report_data import Study
+from stages.figures.text import columns, shortened
 from stages.statistics.runs import Run
 from stages.statistics.scores import confusion
 
 CELLS = 40  # classes up to which a cell is an object of its own; beyond, the matrix is a picture
 NUMBERS = 14  # classes up to which a cell has room for its number
+LONGEST = 18  # columns of a class's name
 NAMED = 12  # pixels that the name of a class needs
 
 
@@ -23,7 +25,7 @@ def figure(study: Study) -> Figure:
     matrices = [confusion(run.test) for run in runs]
     classes = runs[0].predictions.classes
     side = max(240, min(540, 24 * len(classes))) if len(classes) > 10 else 240
-    margin = 24 + 6 * min(18, max(map(len, classes)))
+    margin = 24 + 6 * min(LONGEST, max(map(columns, classes)))
     size = (side + margin + 8, side + margin + 24)
     return Figure(
         title="Confusion matrices on the test pictures",
@@ -67,7 +69,7 @@ def _draw(matrix: np.ndarray, classes: Sequence[str], margin: int, canvas: Figur
     else:
         _cells(area, matrix, shares, classes)
     step = int(np.ceil(NAMED * count / area.bbox.width))
-    shown = [name if len(name) <= 18 else name[:17] + "…" for name in classes[::step]]
+    shown = [shortened(name, LONGEST) for name in classes[::step]]
     area.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), xlabel="predicted",
              ylabel="actual")  # fmt: skip
     area.set_xticks(range(0, count, step), shown, rotation=90, fontsize=9)
@@ -82,7 +84,9 @@ def _cells(area, matrix: np.ndarray, shares: np.ndarray, classes: Sequence[str])
         number, share = matrix[actual, predicted], shares[actual, predicted]
         corner = (predicted - 0.48, actual - 0.48)
         cell = Rectangle(corner, 0.96, 0.96, fc=colour, lw=0, alpha=share)
-        tip(area.add_artist(cell), f"{classes[actual]} taken for {classes[predicted]}: {number}")
+        tooltip(
+            area.add_artist(cell), f"{classes[actual]} taken for {classes[predicted]}: {number}"
+        )
         if numbers:
             area.text(predicted, actual, number, ha="center", va="center", fontsize=9)
 

@@ -17,11 +17,11 @@ PICTURES = 600  # on the page; of many classes each has fewer
 
 
 def figure(study: Study) -> Figure:
-    said = study.runs[0].predictions.of("train")
-    rows = 1 if len(said.classes) * COLUMNS * ROWS > PICTURES else ROWS
+    predictions = study.runs[0].predictions.of("train")
+    rows = 1 if len(predictions.classes) * COLUMNS * ROWS > PICTURES else ROWS
     chosen = {}
-    for label, name in enumerate(said.classes):
-        files = np.sort(said.files[said.actual == label])
+    for label, name in enumerate(predictions.classes):
+        files = np.sort(predictions.files[predictions.actual == label])
         random = generator(study.seed, "contact sheet", name)
         chosen[name] = np.sort(random.permutation(files)[: COLUMNS * rows]).tolist()
     height = 28 + rows * (TILE + GAP) + 6

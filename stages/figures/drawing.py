@@ -1,4 +1,4 @@
-"""Paper and pens: Matplotlib figures as static files, and as SVG that follows the page's theme."""
+"""Matplotlib figures as static files, and as SVG that follows the page's theme."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from matplotlib.figure import FigureBase
 from PIL import Image
 
 from stages.figures import Figure, Panel
+from stages.figures.text import FAMILY, add_fonts, fitting, no_warnings_of_fonts
 from stages.tables import write_text
 
 # Drawn as these on white; in the page each is the CSS variable of its name, so that it has a value
@@ -45,7 +46,7 @@ SHARP = 2  # PNG pixels to one of ours
 XLINK = "http://www.w3.org/1999/xlink"
 STYLE = {
     "figure.dpi": POINTS,
-    "font.family": "DejaVu Sans",
+    "font.family": FAMILY,
     "font.size": 10,
     "svg.fonttype": "none",  # text stays text: it is searched, copied and read aloud
     "text.color": INK,
@@ -78,9 +79,9 @@ def axes(canvas: FigureBase, left: int, top: int, right: int, bottom: int, **opt
     )
 
 
-def tip(artist: Artist, text: str) -> None:
+def tooltip(artist: Artist, text: str) -> None:
     """Show a text when the pointer rests on something (in the page)."""
-    artist.set_gid(f"tip:{text}")
+    artist.set_gid(f"tooltip:{text}")
 
 
 def render(figure: Figure, name: str, folder: Path) -> list[str]:
@@ -96,14 +97,19 @@ def render(figure: Figure, name: str, folder: Path) -> list[str]:
 
 
 def _drawn(panel: Panel, name: str) -> tuple[str, Image.Image]:
-    """A panel as SVG and, twice as large, as pixels; `name` keeps its ids apart from others'."""
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
+    """A panel as SVG and, twice as large, as pixels; `name` keeps its ids apart from others'.
+
+    The text of an SVG is drawn by its reader, with the reader's fonts; the pixels need ours.
+    """
+    with mpl.rc_context({**STYLE, "svg.hashsalt": name}), no_warnings_of_fonts():
         size = (panel.width / POINTS, panel.height / POINTS)
         canvas = Canvas(figsize=size, facecolor="none")
-        canvas.text(0.01, 1 - 4 / panel.height, panel.title, size=11, weight="bold", va="top")
+        title = fitting(panel.title, panel.width - 10, 11)
+        canvas.text(0.01, 1 - 4 / panel.height, title, size=11, weight="bold", va="top")
         panel.draw(canvas)
         text, pixels = io.StringIO(), io.BytesIO()
         canvas.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        add_fonts(canvas)
         canvas.savefig(pixels, format="rgba", dpi=SHARP * POINTS)
     size = (SHARP * panel.width, SHARP * panel.height)
     return _plain(text.getvalue()), Image.frombytes("RGBA", size, pixels.getvalue())
@@ -155,7 +161,7 @@ def _plain(svg: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"\s*<metadata>.*?</metadata>|\s*<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<g id=\"tip:([^\"]*)\">", r"<g><title>\1</title>", svg)
+    svg = re.sub(r"<g id=\"tooltip:([^\"]*)\">", r"<g><title>\1</title>", svg)
     svg = re.sub(r"<g id=\"[^\"]*\">", "<g>", svg)
     size = r'(width|height)="([\d.]+)pt"'  # of 72 dpi: our pixels
     return re.sub(size, r'\1="\2"', svg, count=2)

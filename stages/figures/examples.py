@@ -7,7 +7,13 @@ import numpy as np
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.components import exhibit, exhibit_height, said_of, thumbnail, verdicts
+from stages.figures.components import (
+    exhibit,
+    exhibit_height,
+    prediction_lines,
+    prediction_text,
+    thumbnail,
+)
 from stages.figures.report_data import Study
 from stages.runtime.randomness import generator
 from stages.statistics.runs import Run
@@ -21,7 +27,7 @@ def figure(study: Study) -> Figure:
     rows = drawn(study.test, study.seed)
     height = exhibit_height(2 * len(study.runs))
     names = [study.test.classes[study.test.actual[row]] for row in rows]
-    right = [sum(run.right[row] for row in rows) for run in study.runs]
+    right = [sum(run.correct[row] for row in rows) for run in study.runs]
     return Figure(
         title="Test pictures at random",
         caption=f"{len(rows)} test pictures drawn with the study's seed, one a class: the actual "
@@ -36,7 +42,7 @@ def figure(study: Study) -> Figure:
         ],
         header=["picture", "actual", *(run.name for run in study.runs)],
         rows=[
-            [study.test.files[row], name, *(said_of(run, row) for run in study.runs)]
+            [study.test.files[row], name, *(prediction_text(run, row) for run in study.runs)]
             for name, row in zip(names, rows, strict=True)
         ],
     )
@@ -51,4 +57,4 @@ def drawn(test: Predictions, seed: int) -> list[int]:
 
 
 def _draw(runs: Sequence[Run], file: str, row: int, canvas: FigureBase) -> None:
-    exhibit(canvas, thumbnail(file, SIDE), verdicts(runs, row))
+    exhibit(canvas, thumbnail(file, SIDE), prediction_lines(runs, row))

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.components import shortened
-from stages.figures.drawing import ACCENT, GRID, INK, MUTED, axes, tip
+from stages.figures.drawing import ACCENT, GRID, INK, MUTED, axes, tooltip
+from stages.figures.model_sizes import megabytes
 from stages.figures.report_data import Study
-from stages.figures.sizes import megabytes
+from stages.figures.text import fitting
 
 NAMED = 12  # runs up to which all points have room for a name; beyond, those of the front
 
@@ -107,7 +107,7 @@ def _draw(label: str, found: Sequence[Point], canvas: FigureBase) -> None:
         filled = ACCENT if point in on_front else "none"
         mark = area.scatter([point.cost], [100 * point.accuracy], s=48, color=ACCENT,
                             facecolor=filled, zorder=3)  # fmt: skip
-        tip(mark, f"{point.name}: {100 * point.accuracy:.1f} %, {label} {point.cost:.2f}")
+        tooltip(mark, f"{point.name}: {100 * point.accuracy:.1f} %, {label} {point.cost:.2f}")
     highest = max(p.cost for p in found)
     area.set_xlim(0, highest * 1.08)
     _name(area, found if len(found) <= NAMED else on_front, highest / 2)
@@ -123,7 +123,7 @@ def _name(area: Axes, shown: Sequence[Point], middle: float) -> None:
         height = area.transData.transform(place)[1]
         above = min(height + 6, above - 12)
         left = point.cost <= middle
-        area.annotate(shortened(point.name, 180, 9), place, (7 if left else -7, above - height),
+        area.annotate(fitting(point.name, 180, 9), place, (7 if left else -7, above - height),
                       textcoords="offset pixels", fontsize=9, color=INK, va="center",
                       ha="left" if left else "right")  # fmt: skip
 

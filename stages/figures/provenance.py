@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.components import name_row, no_rows_axis, shortened
-from stages.figures.drawing import ACCENT, axes, tip
+from stages.figures.components import name_row, no_rows_axis
+from stages.figures.drawing import ACCENT, axes, tooltip
 from stages.figures.report_data import Study
+from stages.figures.text import fitting
 
 ROW = 34  # pixels
 MOST = 10  # rows of a panel; what is rarer is taken together
@@ -19,11 +20,11 @@ def figure(study: Study) -> Figure:
     kept = [row for row in study.found if row["status"] == "kept"]
     rejected = [row for row in study.found if row["status"] == "rejected"]
     excluded = [row for row in study.found if row["status"] == "excluded"]
-    said = study.runs[0].predictions
-    sizes = np.unique(said.groups, return_counts=True)[1]
+    predictions = study.runs[0].predictions
+    sizes = np.unique(predictions.groups, return_counts=True)[1]
     counts = {
-        "Licence": Counter(study.origin(row["file"], "licence") or "not known" for row in kept),
-        "Source": Counter(study.origin(row["file"], "title") or "not known" for row in kept),
+        "Licence": Counter(study.provenance(row["file"], "licence") or "not known" for row in kept),
+        "Source": Counter(study.provenance(row["file"], "title") or "not known" for row in kept),
         "Mode as found": Counter(row["mode"] for row in kept),
         "Rejected because": Counter(row["reason"].partition(":")[0] for row in rejected),
         "Excluded because": Counter(row["reason"] for row in excluded),
@@ -70,7 +71,7 @@ def _draw(count: dict[str, int], height: int, canvas: FigureBase) -> None:
     area = axes(canvas, 16, 30, 16, below)
     for row, (name, number) in enumerate(count.items()):
         (bar,) = area.barh([row], [number], height=0.3, color=ACCENT)
-        tip(bar, f"{name}: {number}")
-        name_row(area, row - 0.08, f"{shortened(name, 240)}: {number}")
+        tooltip(bar, f"{name}: {number}")
+        name_row(area, row - 0.08, f"{fitting(name, 240)}: {number}")
     no_rows_axis(area, len(count))
     area.set_xlim(left=0)

@@ -9,10 +9,11 @@ import numpy as np
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.components import SEEDS, name_row, no_rows_axis, seed_dots, shortened
+from stages.figures.components import SEEDS, name_row, no_rows_axis, seed_dots
 from stages.figures.drawing import GRID, axes
 from stages.figures.report_data import Study
-from stages.statistics.seed_variation import SCORES, Repeats, deviation, points
+from stages.figures.text import fitting
+from stages.statistics.seed_variation import SCORES, Repeats, points, standard_deviation
 
 ROW = 50  # pixels
 WIDTH = 330
@@ -42,7 +43,7 @@ def figure(study: Study) -> Figure | None:
             [run.name, NAMES[score], *_cells(repeats.scores[score][place])]
             for place, run in enumerate(study.runs) for score in SCORES
         ],
-        sentences=[_spread(repeats)],
+        sentences=[_variation(repeats)],
     )  # fmt: skip
 
 
@@ -50,26 +51,27 @@ def _draw(study: Study, score: str, canvas: FigureBase) -> None:
     area = axes(canvas, 16, 34, 16, 36)
     area.grid(visible=False)
     for row, (run, values) in enumerate(zip(study.runs, study.repeats.scores[score], strict=True)):
-        ends = 100 * (values.mean() + deviation(values) * np.array([-1, 1]))
+        ends = 100 * (values.mean() + standard_deviation(values) * np.array([-1, 1]))
         middle = [row + SEEDS / 2] * 2
         area.plot(ends, middle, color=GRID, linewidth=15, solid_capstyle="butt")
         seed_dots(area, row, values, study.repeats.seeds)
-        name_row(area, row - 0.08, shortened(run.name, WIDTH - 32))
+        name_row(area, row - 0.08, fitting(run.name, WIDTH - 32))
     no_rows_axis(area, len(study.runs))
     area.set_xlabel(f"{NAMES[score]}, %")
 
 
 def _cells(values: np.ndarray) -> list[str]:
-    figures = (values.mean(), deviation(values), values.min(), values.max(), *values)
+    figures = (values.mean(), standard_deviation(values), values.min(), values.max(), *values)
     return [points(value) for value in figures]
 
 
-def _spread(repeats: Repeats) -> str:
-    spreads = [deviation(values) for values in repeats.scores["accuracy"]]
+def _variation(repeats: Repeats) -> str:
+    deviations = [standard_deviation(values) for values in repeats.scores["accuracy"]]
     return (
-        f"From seed to seed, the accuracy of one and the same run varies by {points(min(spreads))} "
-        f"to {points(max(spreads))} points (standard deviation over {len(repeats.seeds)} seeds); "
-        f"the leaderboard is of seed {repeats.seeds[0]} alone."
+        "From seed to seed, the accuracy of one and the same run varies by "
+        f"{points(min(deviations))} to {points(max(deviations))} percentage points (standard "
+        f"deviation over {len(repeats.seeds)} seeds); the leaderboard is of seed "
+        f"{repeats.seeds[0]} alone."
     )
 
 

@@ -1,4 +1,4 @@
-"""All that the report is made from, read once; what several figures need is computed once."""
+"""The data of the report: read once, and what several figures need computed once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from stages.statistics import bootstrap
 from stages.statistics.comparisons import Comparison, compare
-from stages.statistics.label_errors import Suspect, suspects
+from stages.statistics.label_errors import LabelIssue, label_issues
 from stages.statistics.runs import Run, read_runs
 from stages.statistics.scores import Predictions, summary
 from stages.statistics.seed_variation import Repeats, read_repeats
@@ -28,7 +28,7 @@ class Study:
     seed: int
     runs: Sequence[Run]
     found: Sequence[dict[str, str]]  # rows of data/rgb/manifest.csv: all pictures, the rejected too
-    origins: dict[str, dict[str, str]]  # rows of data/raw/manifest.csv by picture kept
+    raw: dict[str, dict[str, str]]  # rows of data/raw/manifest.csv by picture kept
     latency: dict[str, dict[str, str]]  # rows of reports/latency.csv by network
     training_time: dict[tuple[str, str], dict[str, str]]  # rows of that table by network, phase
     maps: dict[str, np.ndarray]  # by network: stage `explain`, of the test pictures in order
@@ -41,13 +41,13 @@ class Study:
 
     @cached_property
     def replicates(self) -> list[dict[str, np.ndarray]]:
-        """For each run, its figures of merit on the bootstrap draws of the test pictures."""
+        """For each run, its metrics on the bootstrap draws of the test pictures."""
         drawn = bootstrap.draws(self.test, self.seed)
         return [bootstrap.replicates(run.test, drawn) for run in self.runs]
 
     @cached_property
     def scores(self) -> list[dict[str, float]]:
-        """For each run, its figures of merit on the test pictures."""
+        """For each run, its metrics on the test pictures."""
         return [summary(run.test) for run in self.runs]
 
     @cached_property
@@ -55,8 +55,8 @@ class Study:
         return compare(self.runs, [values["accuracy"] for values in self.replicates])
 
     @cached_property
-    def suspects(self) -> list[Suspect]:
-        return suspects(self.runs)
+    def label_issues(self) -> list[LabelIssue]:
+        return label_issues(self.runs)
 
     @cached_property
     def best(self) -> Run:
@@ -65,15 +65,15 @@ class Study:
         return self.runs[order.index(min(order))]
 
     def interval(self, run: int, figure: str) -> tuple[float, float]:
-        """The 95 % interval of a figure of merit of a run, given by its position."""
+        """The 95 % interval of a metric of a run, given by its position."""
         values = self.replicates[run][figure]
         if figure == "accuracy":
             return bootstrap.accuracy_interval(values, len(np.unique(self.test.groups)))
         return bootstrap.interval(values)
 
-    def origin(self, file: str, key: str) -> str:
+    def provenance(self, file: str, key: str) -> str:
         """What data/raw/manifest.csv says of a picture; "" where it says nothing."""
-        return self.origins.get(file, {}).get(key, "")
+        return self.raw.get(file, {}).get(key, "")
 
     def comparison(self, one: Run, other: Run) -> Comparison:
         return next(
@@ -90,7 +90,7 @@ def read_study(models: Sequence[str], seed: int, repeats: Sequence[int] = ()) ->
         seed=seed,
         runs=runs,
         found=found,
-        origins={row["file"]: raw.get(row["raw"], {}) for row in found if row["file"]},
+        raw={row["file"]: raw.get(row["raw"], {}) for row in found if row["file"]},
         latency={row["network"]: row for row in read_table(LATENCY)},
         training_time={(r["network"], r["phase"]): r for r in read_table(TRAINING_TIME)},
         maps={model: np.load(Path("reports/maps", f"{model}.npy")) for model in models},

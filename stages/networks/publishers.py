@@ -13,11 +13,23 @@ from urllib.parse import quote
 
 from stages import tables
 from stages.errors import StudyError
-from stages.web import packages
-from stages.web.resumable import DownloadError, download
+from stages.runtime import user_cache
+from stages.web.client import Client, Limits
+from stages.web.proxies import without_password
+from stages.web.refusals import Refusal
+from stages.web.resumable import download
 from stages.zoo import Published
 
 LOCK = Path("weights.lock")
+LIMITS = Limits(
+    user_agent="ViToon",
+    connections_per_host=1,
+    connect_timeout=30,
+    read_timeout=30,
+    total_timeout=7200,  # of one try: 400 MB, which the largest have, at 55 kB/s
+    max_megabytes=4000,
+    retries=3,
+)
 
 
 @contextmanager
@@ -35,7 +47,7 @@ def published_file(weights: Published, mirror: str) -> Iterator[Path]:
         _forget(file)
         raise
     if not expected:
-        hashes = _locked() | {weights.file: packages.digest(file, "sha256")}
+        hashes = _locked() | {weights.file: user_cache.digest(file)}
         tables.write_json(LOCK, dict(sorted(hashes.items())))
 
 
@@ -49,14 +61,14 @@ def _locked() -> dict[str, str]:
 
 
 def _found(weights: Published, mirror: str, expected: str | None) -> Path:
-    kept = packages.cache() / weights.file
+    kept = user_cache.folder() / weights.file
     if mirror and "://" not in mirror:
         kept = Path(mirror).expanduser() / weights.file
         if not kept.is_file():
             raise StudyError(f"{kept} is missing: weights.mirror of params.yaml names its folder")
     elif not kept.is_file():
         _fetch(weights, mirror, kept)
-    found = packages.digest(kept, "sha256")
+    found = user_cache.digest(kept)
     if expected and found != expected:
         _forget(kept)
         who = "its publisher" if weights.sha256 else LOCK
@@ -69,16 +81,20 @@ def _found(weights: Published, mirror: str, expected: str | None) -> Path:
 
 def _fetch(weights: Published, mirror: str, kept: Path) -> None:
     url = f"{mirror.rstrip('/')}/{quote(weights.file)}" if mirror else weights.url
+    # A mirror is the user's own choice, and may be a machine that only this network has.
+    client = Client(LIMITS, allow_private=bool(mirror))
     try:
-        download(url, kept)
-    except DownloadError as error:
+        download(client, url, kept)
+    except Refusal as refusal:
         raise StudyError(
-            f"{weights.file} could not be fetched from {url} ({error}): check the network, or set "
-            "weights.mirror in params.yaml to a folder or URL that has it"
+            f"{weights.file} could not be fetched from {without_password(url)} ({refusal.what}): "
+            "check the network, or set weights.mirror in params.yaml to a folder or URL that has it"
         ) from None
+    finally:
+        client.close()
 
 
 def _forget(file: Path) -> None:
     """An error page of a proxy, say, is not kept: the next time it is fetched anew."""
-    if file.parent == packages.cache():
+    if file.parent == user_cache.folder():
         file.unlink()

@@ -7,16 +7,20 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
-import matplotlib as mpl
+import wcwidth
 from PIL import Image, ImageDraw, ImageFont
+
+from stages.pictures.fonts import DEJAVU, runs
 
 COLUMNS, ROWS = 10, 10
 PER_PAGE = COLUMNS * ROWS
 SIDE, GAP, LINE = 104, 10, 13  # pixels: of a picture, around it, of a line of text
 LINES = 3  # below each picture
 CELL = (SIDE + GAP, SIDE + GAP + LINES * LINE)
+TEXT, NARROW = 10, 11  # pixels: of letters, from line to line of a name
 HEAD = 40
 PAPER, INK, ALARM = "#eceff1", "#1f2328", "#b00020"
 BREAK = re.compile(r"[-_ ]")
@@ -52,7 +56,7 @@ def _page(head: str, cells: Sequence[Cell], opened: Callable[[str], Image.Image]
     rows = -(-len(cells) // COLUMNS)
     page = Image.new("RGB", (GAP + COLUMNS * CELL[0], HEAD + rows * CELL[1] + GAP), PAPER)
     pen = ImageDraw.Draw(page)
-    pen.text((GAP, 10), head, INK, _font(18))
+    _write(pen, (GAP, 10), [head], INK, 18)
     for index, cell in enumerate(cells):
         row, column = divmod(index, COLUMNS)
         left, top = GAP + column * CELL[0], HEAD + row * CELL[1]
@@ -63,11 +67,29 @@ def _page(head: str, cells: Sequence[Cell], opened: Callable[[str], Image.Image]
         if cell.fault:
             pen.rectangle((left - 3, top - 3, left + SIDE + 2, top + SIDE + 2), None, ALARM, 3)
         lines = _wrapped(cell.name, 1 if cell.fault else LINES)
-        pen.text((left, top + SIDE + 3), "\n".join(lines), INK, _font(10), spacing=1)
+        _write(pen, (left, top + SIDE + 3), lines, INK, height=NARROW)
         if cell.fault:
             place = (left, top + SIDE + 3 + LINE * len(lines))
-            pen.text(place, "\n".join(_wrapped(cell.fault, LINES - len(lines))), ALARM, _font(10))
+            _write(pen, place, _wrapped(cell.fault, LINES - len(lines)), ALARM)
     return _jpeg(page)
+
+
+def _write(
+    pen: ImageDraw.ImageDraw,
+    place: tuple[int, int],
+    lines: Sequence[str],
+    ink: str,
+    size: int = TEXT,
+    height: int = LINE + 1,
+) -> None:
+    """Lines of text from their upper left corner, each part of them in a font that has it."""
+    left, base = place[0], place[1] + _font(DEJAVU, size).getmetrics()[0]
+    for number, line in enumerate(lines):
+        right = left
+        for file, part in runs(line):
+            font = _font(file, size)
+            pen.text((right, base + number * height), part, ink, font, anchor="ls")
+            right += font.getlength(part)
 
 
 def _wrapped(text: str, most: int) -> list[str]:
@@ -86,18 +108,18 @@ def _wrapped(text: str, most: int) -> list[str]:
 
 
 def _fitting(text: str) -> int:
-    """How many characters fit into a line; at least one."""
-    return next((n for n in range(len(text), 1, -1) if _width(text[:n]) <= SIDE), 1)
+    """How many characters fit into a line, none without the marks on it; at least one."""
+    ends = list(accumulate(map(len, wcwidth.iter_graphemes(text))))
+    return next((end for end in reversed(ends[1:]) if _width(text[:end]) <= SIDE), ends[0])
 
 
 def _width(text: str) -> float:
-    return _font(10).getlength(text)
+    return sum(_font(file, TEXT).getlength(part) for file, part in runs(text))
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans as Matplotlib brings it: the same on every machine."""
-    return ImageFont.truetype(Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)
+def _font(file: Path, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(file, size)
 
 
 def _jpeg(page: Image.Image) -> bytes:

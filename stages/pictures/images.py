@@ -1,44 +1,19 @@
-"""One picture: from the bytes of a file to upright sRGB on a background, and to a square."""
+"""One picture, once decoded: upright sRGB on a background, made smaller, in a square."""
 
 from __future__ import annotations
 
 import io
 
 import numpy as np
-from PIL import Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageColor, ImageOps
 
-# What pictures come as (JPEG brings MPO). Pillow's other decoders are rare, old or start programs.
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
 SRGB = ImageCms.createProfile("sRGB")
 # 32-bit pixels (I, F) have no agreed white; LAB and HSV are nothing a picture search finds.
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 
 
 class PictureError(Exception):
-    """Bytes that give no picture; the text is the reason, short enough for a table."""
-
-
-def decode(data: bytes, max_megapixels: float) -> Image.Image:
-    """The first frame, as it came: its mode, its size, neither turned nor converted.
-
-    Raises PictureError.
-    """
-    if not data:
-        raise PictureError("empty file")
-    try:
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
-        width, height = picture.size
-        if width * height <= max_megapixels * 1e6:
-            _scale_transparent_colour(picture)
-            picture.load()
-            return picture
-    except UnidentifiedImageError:
-        raise PictureError(_what_it_is(data)) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise PictureError(f"too large: above {max_megapixels} megapixels") from None
-    except Exception as error:  # hostile bytes make Pillow's decoders raise nearly anything
-        raise PictureError(_what_is_wrong(data, error)) from error
-    raise PictureError(f"too large: {width} x {height}, above {max_megapixels} megapixels")
+    """What gives no picture; the text is the reason, short enough for a table."""
 
 
 def to_rgb(picture: Image.Image, background: str) -> Image.Image:
@@ -115,16 +90,6 @@ def _fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
     return width, height
 
 
-def _scale_transparent_colour(picture: Image.Image) -> None:
-    """Put the transparent colour of a PNG on the 8-bit scale of its pixels: Pillow does not."""
-    key = picture.info.get("transparency")
-    raw_mode = picture.tile[0].args if picture.format == "PNG" and picture.tile else None
-    if raw_mode in ("L;2", "L;4"):
-        picture.info["transparency"] = key and key * (85 if raw_mode == "L;2" else 17)
-    elif raw_mode == "RGB;16B" and key:
-        picture.info["transparency"] = tuple(level >> 8 for level in key)
-
-
 def _eight_bits(picture: Image.Image) -> Image.Image:
     """16-bit grey scaled to 8 bits, where Pillow would clip; other pictures as they are."""
     if not picture.mode.startswith("I;16"):
@@ -147,39 +112,3 @@ def _through(profile: bytes | None, picture: Image.Image) -> Image.Image:
         return ImageCms.profileToProfile(picture, source, SRGB, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):
         return picture.convert("RGB")
-
-
-def _what_it_is(data: bytes) -> str:
-    """Why no decoder took it."""
-    start = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if b"<svg" in start:
-        return "an SVG drawing, not pixels"
-    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        return "a web page, not a picture"
-    if (name := _signed(data)) is not None:
-        return f"truncated or damaged {name}"
-    return f"unknown format, none of {', '.join(FORMATS)}"
-
-
-def _what_is_wrong(data: bytes, error: Exception) -> str:
-    name = _signed(data) or "picture"
-    short_webp = name == "WEBP" and len(data) < int.from_bytes(data[4:8], "little") + 8
-    if short_webp or "truncated" in str(error).lower():
-        return f"truncated {name}"
-    return f"damaged {name}: {type(error).__name__} {error}"[:120].strip()
-
-
-def _signed(data: bytes) -> str | None:
-    """The format that the first bytes claim."""
-    signatures = {
-        b"\x89PNG": "PNG",
-        b"\xff\xd8": "JPEG",
-        b"GIF8": "GIF",
-        b"RIFF": "WEBP",
-        b"BM": "BMP",
-        b"II*\0": "TIFF",
-        b"MM\0*": "TIFF",
-    }
-    if data[4:12] in (b"ftypavif", b"ftypavis"):
-        return "AVIF"
-    return next((name for bytes_, name in signatures.items() if data.startswith(bytes_)), None)

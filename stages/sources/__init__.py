@@ -50,9 +50,13 @@ class Picture(Found):
 
 @dataclass(frozen=True)
 class Missed(Found):
-    """A picture that was found and could not be had: `reason` is one word, for the metrics."""
+    """A picture that was found and could not be had: `reason` is one word, for the metrics.
+
+    It may stand for several `files` that no one needs one by one.
+    """
 
     reason: str
+    files: int = 1
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,20 @@ from dataclasses import dataclass, fields
 from weakref import WeakValueDictionary
 
 from stages.params import Class, Download, Scrape
-from stages.pictures.formats import SUFFIXES, NoPictureError, describe
+from stages.pictures.formats import FORMATS, REASONS, NoPictureError, describe
+from stages.runtime import user_cache
 from stages.sources import RESERVE, Missed, Picture, crawl
 from stages.sources.quota import Quota
 from stages.sources.store import Entry, Store
-from stages.web import packages
-from stages.web.client import Client, Refusal
+from stages.web.client import Client
 from stages.web.opt_outs import Robots, opted_out
+from stages.web.refusals import Refusal, tell_of_proxy
 
 # What will be the same at the next try, and is not tried again: the store remembers it.
 LASTING = {
     *("bad_url", "not_public", "too_many_redirects", "too_large", "robots", "opted_out"),
-    *("empty", "svg", "html", "text", "unknown_format", "truncated", "damaged"),
-    *("too_many_pixels", "http_404", "http_410", "http_451"),
+    *("http_404", "http_410", "http_451"),
+    *REASONS,
 }
 
 
@@ -88,7 +89,7 @@ def _wanted(
         if entry.reason:
             yield Missed(**facts, reason=entry.reason)
         else:
-            name = f"{source}_{entry.sha256[:16]}{SUFFIXES[entry.format]}"
+            name = f"{source}_{entry.sha256[:16]}{FORMATS[entry.format].suffixes[0]}"
             yield Picture(**facts, name=name, data=store.path(entry.sha256))
 
 
@@ -129,7 +130,7 @@ class Fetcher:
 
     def __init__(self, settings: Download) -> None:
         self.settings = settings
-        self.store = Store(packages.cache() / "pictures")
+        self.store = Store(user_cache.folder() / "pictures")
         self._agent = re.match(r"[^/ ]*", settings.user_agent)[0]
         self._client = Client(settings)
         self._robots = Robots(self._client, self._agent)
@@ -158,6 +159,8 @@ class Fetcher:
         settings = self.settings
         if entry.sha256:
             return entry.robots or not settings.respect_robots
+        if entry.reason not in LASTING:  # an older ViToon's: it refused drawings
+            return False
         return {
             "robots": settings.respect_robots,
             "opted_out": settings.respect_opt_out,
@@ -179,6 +182,8 @@ class Fetcher:
         try:
             return self._picture(url)
         except (Refusal, NoPictureError) as refusal:
+            if isinstance(refusal, Refusal):
+                tell_of_proxy(refusal, url)
             limit = self.settings.max_megabytes * 1_000_000
             bytes_ = limit if refusal.reason == "too_large" else 0
             entry = Entry(url, reason=refusal.reason, bytes=bytes_)

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from stages.errors import StudyError
-from stages.params import Class, Filters, Scrape
+from stages.params import UNSET, Class, Filters, Scrape
 from stages.sources import search_engines
 from stages.sources.google_pages import parse, results
 from stages.sources.results import Result
@@ -50,7 +50,7 @@ def searches(name: str, wanted: Class, settings: Scrape) -> list[search_engines.
 
 
 def saved_searches(folder: str, name: str) -> list[search_engines.Search]:
-    if not folder:
+    if folder == UNSET["pages"]:
         return []
     if not Path(folder).is_dir():
         raise StudyError(f"{folder} is no folder: scrape.pages needs one with saved result pages")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from unicodedata import normalize
 
 from stages.errors import StudyError
 
@@ -24,7 +25,7 @@ def lines(path: Path, column: str, class_name: str) -> Iterator[dict[str, str]]:
                 )
             for row in rows:
                 row.pop(None, None)  # what stands beyond the last column
-                if row["class"] == class_name:
+                if normalize("NFC", row["class"]) == class_name:
                     yield row
     except (OSError, UnicodeError, csv.Error) as error:
         raise StudyError(f"{path} cannot be read as a CSV file ({error})") from None

@@ -19,7 +19,8 @@ from stages.params import Class, Filters, Scrape
 from stages.sources import Missed, Picture, Trouble, crawl, download, scratch
 from stages.sources.download import Candidate
 from stages.sources.results import Result, UnreadableError
-from stages.web.client import Client, Refusal, Response
+from stages.web.client import Client, Response
+from stages.web.refusals import Refusal, tell_of_proxy
 
 # For tests only: a server that stands for all engines, http://127.0.0.1:1234/<host>/<path>.
 TEST_SERVER = "VITOON_SEARCH_HOST"
@@ -58,6 +59,7 @@ class Get:
         try:
             answer = self._client.get(url, own, follow=follow)
         except Refusal as refusal:  # its text has the URL in it, and that may have a key
+            tell_of_proxy(refusal, url)
             raise UnreadableError(f"no answer ({refusal.reason})") from None
         finally:
             self._next = time.monotonic() + PAUSE

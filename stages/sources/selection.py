@@ -10,7 +10,7 @@ from stages.params import Class, Scrape
 
 TAKEN = "SELECT class, count(*) AS n FROM pictures WHERE reason = '' GROUP BY class"
 TALLY = """SELECT class, reason, 1 AS fetched, count(*) AS n FROM pictures GROUP BY class, reason
-    UNION ALL SELECT class, reason, 0, count(*) FROM missed GROUP BY class, reason"""
+    UNION ALL SELECT class, reason, 0, sum(files) FROM missed GROUP BY class, reason"""
 REFUSE = """UPDATE pictures SET reason = 'in_two_classes' WHERE sha256 IN
     (SELECT sha256 FROM pictures GROUP BY sha256 HAVING count(DISTINCT class) > 1)"""
 TAKE = """UPDATE pictures SET reason = '' WHERE rowid IN

@@ -1,6 +1,6 @@
 """Downloaded pictures, kept by their hash in the user's cache, and a journal of what was asked.
 
-DVC empties a stage's outputs before it runs. What lies here outlives that, and a kill: a scrape
+DVC empties a stage's outputs before it runs. What lies here survives that, and a kill: a scrape
 that is started again takes from here what is here. A line of the journal is written after its
 picture is in place; a line cut short is no line; and a picture is hashed whenever it is used, so
 that what a crash of the machine left half-written is fetched again.

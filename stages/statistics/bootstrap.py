@@ -1,4 +1,4 @@
-"""What the figures of merit would have been on other test pictures: the bootstrap, by group.
+"""What the metrics would have been on other test pictures: the bootstrap, by group.
 
 B. Efron, R. Tibshirani: An Introduction to the Bootstrap, 1993. Groups of near duplicates are drawn
 whole, as pictures that resemble each other are no independent evidence, and every run is scored on
@@ -16,29 +16,31 @@ REPLICATES = 2000
 LEVEL = 0.95
 
 
-def draws(said: Predictions, seed: int) -> np.ndarray:
+def draws(predictions: Predictions, seed: int) -> np.ndarray:
     """float32 (REPLICATES, groups): how often each group is drawn, groups sorted by name."""
-    groups = len(np.unique(said.groups))
+    groups = len(np.unique(predictions.groups))
     chances = np.full(groups, 1 / groups)
     drawn = generator(seed, "bootstrap").multinomial(groups, chances, size=REPLICATES)
     return drawn.astype(np.float32)
 
 
-def replicates(said: Predictions, drawn: np.ndarray) -> dict[str, np.ndarray]:
-    """Each figure of merit on each draw: float64 (REPLICATES,).
+def replicates(predictions: Predictions, drawn: np.ndarray) -> dict[str, np.ndarray]:
+    """Each metric on each draw: float64 (REPLICATES,).
 
     Macro figures are means over the classes that have a picture in the draw.
     """
-    _, group = np.unique(said.groups, return_inverse=True)
+    _, group = np.unique(predictions.groups, return_inverse=True)
 
     def total(columns: np.ndarray) -> np.ndarray:
         sums = np.zeros((drawn.shape[1], columns.shape[1]), np.float32)
         np.add.at(sums, group, columns)
         return (drawn @ sums).astype(np.float64)
 
-    classes = np.eye(len(said.classes), dtype=np.float32)
-    actual, predicted = total(classes[said.actual]), total(classes[said.predicted])
-    right = total(classes[said.actual] * (said.actual == said.predicted)[:, None])
+    classes = np.eye(len(predictions.classes), dtype=np.float32)
+    actual, predicted = total(classes[predictions.actual]), total(classes[predictions.predicted])
+    right = total(
+        classes[predictions.actual] * (predictions.actual == predictions.predicted)[:, None]
+    )
     pictures = actual.sum(axis=1)
     occurs = actual > 0
     each = {
@@ -48,7 +50,7 @@ def replicates(said: Predictions, drawn: np.ndarray) -> dict[str, np.ndarray]:
     }
     return {
         "accuracy": right.sum(axis=1) / pictures,
-        "log_loss": total(losses(said)[:, None])[:, 0] / pictures,
+        "log_loss": total(losses(predictions)[:, None])[:, 0] / pictures,
         **{
             f"macro_{name}": (values * occurs).sum(axis=1) / occurs.sum(axis=1)
             for name, values in each.items()

@@ -1,4 +1,4 @@
-"""Whether one run is really better than another: both saw the same test pictures."""
+"""Whether one run is significantly better than another: both saw the same test pictures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Comparison:
         return (self.only_first - self.only_second) / self.pictures
 
     @property
-    def told_apart(self) -> bool:
+    def significant(self) -> bool:
         return self.p < SIGNIFICANT
 
     @property
@@ -44,18 +44,19 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        points = f"{100 * self.difference:.1f} points, 95 % CI {_range(self.low, self.high)}"
-        if self.told_apart:
-            better = f"{self.first.name} is better than {self.second.name}"
+        points = f"{100 * self.difference:.1f} percentage points"
+        points += f", 95 % CI {_range(self.low, self.high)}"
+        if self.significant:
+            better = f"{self.first.name} is significantly better than {self.second.name}"
             return f"{better}: {points}, {in_words(self.p)}."
         start = (
-            f"{self.first.name} and {self.second.name} cannot be told apart on {self.pictures} "
-            f"pictures: {points}, {in_words(self.p)}"
+            f"{self.first.name} and {self.second.name} do not differ significantly on "
+            f"{self.pictures} pictures: {points}, {in_words(self.p)}"
         )
         if self.needed is None:
             return f"{start}."
         needed = _rounded(self.needed)
-        return f"{start}. To tell a true difference of this size apart takes about {needed}."
+        return f"{start}. To detect a true difference of this size takes about {needed}."
 
 
 def compare(runs: Sequence[Run], accuracies: Sequence[np.ndarray]) -> list[Comparison]:
@@ -75,7 +76,7 @@ def compare(runs: Sequence[Run], accuracies: Sequence[np.ndarray]) -> list[Compa
 
 def discordant(one: Run, other: Run) -> tuple[int, int]:
     """Test pictures that only the one, and that only the other gets right."""
-    return int(np.sum(one.right & ~other.right)), int(np.sum(other.right & ~one.right))
+    return int(np.sum(one.correct & ~other.correct)), int(np.sum(other.correct & ~one.correct))
 
 
 def mcnemar(only_one: int, only_other: int) -> float:

@@ -17,31 +17,31 @@ HELD_OUT = ("validation", "test")
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """A picture whose class the runs, taken together, do not believe."""
+class LabelIssue:
+    """A picture that is probably labelled wrongly (a label issue of cleanlab)."""
 
     file: str
     given: str
     suggested: str
-    belief: float  # mean probability of the given class
+    self_confidence: float  # mean probability of the given class
 
 
-def suspects(runs: Sequence[Run]) -> list[Suspect]:
-    """Probable label errors among the pictures no run was trained on, least believed first.
+def label_issues(runs: Sequence[Run]) -> list[LabelIssue]:
+    """Probable label errors among the pictures no run was trained on, lowest self-confidence first.
 
     The probabilities are the mean over the runs. Training pictures are left out: what a network
     says of them is no outside opinion.
     """
     held_out = [run.predictions.where(np.isin(run.predictions.splits, HELD_OUT)) for run in runs]
     first = held_out[0]
-    probability = np.mean([said.probability for said in held_out], axis=0)
+    probability = np.mean([predictions.probability for predictions in held_out], axis=0)
     present = np.unique(first.actual)  # cleanlab needs a picture of every class
     shares = probability[:, present]
     shares /= shares.sum(axis=1, keepdims=True)
     if len(present) < 2:
         return []
     return [
-        Suspect(
+        LabelIssue(
             first.files[row],
             first.classes[first.actual[row]],
             first.classes[present[shares[row].argmax()]],

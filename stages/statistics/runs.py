@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from stages.tables import read_json
 PHASES = {"transfer": "transferred", "finetune": "fine-tuned"}
 CURVES = ("accuracy", "loss")
 WATCHED = ("train", "validation")  # the pictures that a curve is measured on
+OF_RUNS = ("cards", "predictions", "scores", "training")  # folders of reports/, a run an entry
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,12 @@ class Run:
 
     @cached_property
     def test(self) -> Predictions:
-        """What it says of the test pictures."""
+        """Its predictions for the test pictures."""
         return self.predictions.of("test")
 
     @cached_property
-    def right(self) -> np.ndarray:
-        """Whether it is right, for each test picture: bool (n,)."""
+    def correct(self) -> np.ndarray:
+        """Whether its prediction is, for each test picture: bool (n,)."""
         return self.test.actual == self.test.predicted
 
 
@@ -63,6 +65,21 @@ def read_runs(models: Sequence[str]) -> list[Run]:
                 "`dvc repro` evaluates both on the present split"
             )
     return runs
+
+
+def remove_leftovers(models: Sequence[str], repeats: Sequence[int]) -> None:
+    """Remove what an earlier study left in reports/ of runs that are not among those of this one.
+
+    A stage of a matrix removes its own outputs alone, and none that is no longer in `models`. DVC
+    takes all of such a folder for the report's dependency, and readers for the study's results.
+    """
+    runs = {f"{model}-{phase}" for model in models for phase in PHASES}
+    seeds = {f"{model}-{seed}" for model in models for seed in repeats}
+    wanted = {"maps": {*models}, "repeats": seeds} | dict.fromkeys(OF_RUNS, runs)
+    for folder, names in wanted.items():
+        for path in Path("reports", folder).glob("[!.]*"):
+            if path.stem not in names:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def read_run(model: str, phase: str) -> Run:

@@ -1,4 +1,4 @@
-"""Figures of merit from predictions: a pure function of what was said and what is true."""
+"""Metrics from predictions: a pure function of the predicted and the actual classes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from stages.errors import StudyError
 
 COLUMNS = ("file", "group", "split", "actual", "predicted")  # then one probability per class
 SPLITS = ("train", "validation", "test")
-SMALLEST = float(np.finfo(np.float32).eps)  # a probability below it counts as it: finite losses
+EPSILON = float(np.finfo(np.float32).eps)  # a probability below it counts as it: finite losses
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one run says of some pictures. `actual` and `predicted` are positions in `classes`."""
+    """Of one run for some pictures. `actual` and `predicted` are positions in `classes`."""
 
     classes: tuple[str, ...]
     files: np.ndarray  # text (n,)
@@ -69,21 +69,23 @@ def read_predictions(path: str | Path) -> Predictions:
     )
 
 
-def summary(said: Predictions) -> dict[str, float]:
-    """The figures of one run on one set of pictures; macro counts each class alike."""
-    macro = _averaged(said, "macro")
-    weighted = _averaged(said, "weighted")
+def summary(predictions: Predictions) -> dict[str, float]:
+    """The metrics of one run on one set of pictures; macro counts each class alike."""
+    macro = _averaged(predictions, "macro")
+    weighted = _averaged(predictions, "weighted")
     return {
-        "accuracy": float(np.mean(said.actual == said.predicted)),
-        "log_loss": float(np.mean(losses(said))),
+        "accuracy": float(np.mean(predictions.actual == predictions.predicted)),
+        "log_loss": float(np.mean(losses(predictions))),
         **{f"macro_{name}": value for name, value in macro.items()},
         **{f"weighted_{name}": value for name, value in weighted.items()},
     }
 
 
-def per_class(said: Predictions) -> list[dict[str, object]]:
+def per_class(predictions: Predictions) -> list[dict[str, object]]:
     """Precision, recall, F1 and number of pictures (support) of each class."""
-    figures = precision_recall_fscore_support(said.actual, said.predicted, **_all_classes(said))
+    figures = precision_recall_fscore_support(
+        predictions.actual, predictions.predicted, **_all_classes(predictions)
+    )
     return [
         {
             "class": label,
@@ -92,31 +94,33 @@ def per_class(said: Predictions) -> list[dict[str, object]]:
             "f1": float(f),
             "support": int(n),
         }
-        for label, p, r, f, n in zip(said.classes, *figures, strict=True)
+        for label, p, r, f, n in zip(predictions.classes, *figures, strict=True)
     ]
 
 
-def confusion(said: Predictions) -> np.ndarray:
+def confusion(predictions: Predictions) -> np.ndarray:
     """Pictures of each actual class (rows) by predicted class (columns)."""
-    return confusion_matrix(said.actual, said.predicted, labels=range(len(said.classes)))
+    return confusion_matrix(
+        predictions.actual, predictions.predicted, labels=range(len(predictions.classes))
+    )
 
 
-def losses(said: Predictions) -> np.ndarray:
+def losses(predictions: Predictions) -> np.ndarray:
     """Minus the logarithm of the probability given to the actual class, for each picture."""
-    given = said.probability[np.arange(len(said)), said.actual]
-    return -np.log(np.clip(given, SMALLEST, 1.0))
+    given = predictions.probability[np.arange(len(predictions)), predictions.actual]
+    return -np.log(np.clip(given, EPSILON, 1.0))
 
 
-def _averaged(said: Predictions, average: str) -> dict[str, float]:
+def _averaged(predictions: Predictions, average: str) -> dict[str, float]:
     precision, recall, f1, _ = precision_recall_fscore_support(
-        said.actual, said.predicted, average=average, **_all_classes(said)
+        predictions.actual, predictions.predicted, average=average, **_all_classes(predictions)
     )
     return {"precision": float(precision), "recall": float(recall), "f1": float(f1)}
 
 
-def _all_classes(said: Predictions) -> dict[str, object]:
+def _all_classes(predictions: Predictions) -> dict[str, object]:
     # A class that is never predicted has precision 0, as in scikit-learn, without its warning.
-    return {"labels": range(len(said.classes)), "zero_division": 0}
+    return {"labels": range(len(predictions.classes)), "zero_division": 0}
 
 
 def _columns(path: str | Path, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,7 @@ from stages.statistics.scores import summary
 from stages.tables import read_table
 
 SCORES = ("accuracy", "macro_f1")
-ENOUGH = 3  # seeds for an interval: of two it would span most of what there is
+MIN_SEEDS = 3  # seeds for an interval: of two it would span most of what there is
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,21 @@ class Difference:
             for value in (self.values.min(), self.values.mean(), self.values.max())
         )
         return (
-            f"{self.first.name} against {self.second.name}: {middle} points of accuracy on "
-            f"average, {low} to {high} by seed; {self._verdict}."
+            f"{self.first.name} against {self.second.name}: {middle} percentage points of accuracy "
+            f"on average, {low} to {high} by seed; {self._conclusion}."
         )
 
     @property
-    def _verdict(self) -> str:
-        if len(self.values) < ENOUGH:
+    def _conclusion(self) -> str:
+        if len(self.values) < MIN_SEEDS:
             return f"{len(self.values)} seeds are too few for an interval"
         if self.interval is None:
-            return "all seeds agree, which leaves nothing to make an interval from"
+            return "all seeds agree, so that there is no interval"
         low, high = self.interval
-        told = f"95 % CI {points(low, '+')} to {points(high, '+')}"
+        ci = f"95 % CI {points(low, '+')} to {points(high, '+')}"
         if low <= 0 <= high:
-            return f"{told}, which leaves open which is better"
-        return f"{told}, more than seeds and splits alone would make"
+            return f"{ci}, not significant"
+        return f"{ci}, significant"
 
 
 def read_repeats(runs: Sequence[Run], seed: int, others: Sequence[int]) -> Repeats | None:
@@ -104,15 +104,15 @@ def interval(values: np.ndarray, share: float) -> tuple[float, float] | None:
 
     None for too few seeds, and where all say the same: that is no proof that others would.
     """
-    if len(values) < ENOUGH or np.ptp(values) == 0:
+    if len(values) < MIN_SEEDS or np.ptp(values) == 0:
         return None
-    error = deviation(values) * sqrt(1 / len(values) + share)
+    error = standard_deviation(values) * sqrt(1 / len(values) + share)
     half = float(t.ppf((1 + LEVEL) / 2, len(values) - 1)) * error
     return float(values.mean()) - half, float(values.mean()) + half
 
 
-def deviation(values: np.ndarray) -> float:
-    """Standard deviation, as of a sample."""
+def standard_deviation(values: np.ndarray) -> float:
+    """Of a sample: divided by n - 1."""
     return float(np.std(values, ddof=1))
 
 
@@ -130,5 +130,5 @@ def _repeated(run: Run, seed: int) -> list[float]:
 
 
 def points(share: float, sign: str = "") -> str:
-    """A share in points, of 100; with sign "+", its sign is written too."""
+    """A share in percentage points; with sign "+", its sign is written too."""
     return f"{round(100 * share, 1) + 0.0:{sign}.1f}".replace("-", "−")  # + 0.0: no minus zero

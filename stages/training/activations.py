@@ -38,9 +38,8 @@ from stages.params import Augment
 from stages.pictures import datasets, shards
 from stages.pictures.datasets import Listing
 from stages.pictures.prefetch import Prefetch
-from stages.runtime import fingerprints
+from stages.runtime import fingerprints, user_cache
 from stages.runtime.progress import progress
-from stages.runtime.user_cache import user_cache
 from stages.training.checkpoints import fingerprint
 from stages.training.devices import Device
 
@@ -95,7 +94,7 @@ class FrozenBackbone:
     @contextmanager
     def _kept(self) -> Iterator[Path]:
         """The folder of these activations; other processes wait until the block ends."""
-        kept = user_cache() / "activations" / self._key()
+        kept = user_cache.folder() / "activations" / self._key()
         kept.parent.mkdir(parents=True, exist_ok=True)
         _remove_unused(kept.parent)
         with filelock.FileLock(kept.with_suffix(".lock")):

@@ -8,6 +8,7 @@ it does not matter how the host is written (2130706433, 0x7f.1) nor what its nam
 from __future__ import annotations
 
 import os
+import re
 import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -28,6 +29,14 @@ CLOSED_6 = (
     IPv6Network("2001:db8::/32"),
     IPv6Network("3fff::/20"),
 )
+# A name with a domain; the last part of an address has a digit first (2130706433, 0x7f.1).
+PUBLIC_NAME = re.compile(r"(?:[\w-]{1,63}\.)+([a-z][\w-]{0,62})\.?", re.ASCII | re.IGNORECASE)
+# Top-level domains that the internet does not have: RFC 6761, 6762 (appendix G) and 8375, ICANN on
+# .internal.
+PRIVATE_DOMAINS = {
+    *("arpa", "corp", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain"),
+    *("localhost", "onion", "private", "test"),
+}
 NAT64 = IPv6Network("64:ff9b::/96")
 
 
@@ -35,16 +44,32 @@ class NotPublic(Exception):  # noqa: N818, an answer, not a fault
     """The host has an address that requests may not reach."""
 
 
-def resolve(host: str, port: int) -> list[tuple]:
+def resolve(host: str, port: int, *, public: bool = True) -> list[tuple]:
     """What `socket.getaddrinfo` says of a host. Raises NotPublic where one address is not.
 
-    One is enough: an answer that mixes public and private ones is no mishap.
+    One is enough: an answer that mixes public and private ones is no mishap. With `public` false
+    any address will do.
     """
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     for *_, place in found:
-        if not permitted(place[0]):
+        if public and not permitted(place[0]):
             raise NotPublic(f"{host} is at {place[0]}, which is no public address")
     return found
+
+
+def check_for_proxy(host: str, port: int) -> None:
+    """Raises NotPublic for a host that a proxy is not to be asked for.
+
+    The proxy looks a name up itself, so this is what can be known here: an address, in whatever
+    spelling, and a name that is known here, have to be public. Behind a firewall names of the
+    internet are often not known here; what could be one of them is left to the proxy.
+    """
+    try:
+        resolve(host, port)
+    except (socket.gaierror, UnicodeError):
+        last = PUBLIC_NAME.fullmatch(host)
+        if last is None or last[1].lower() in PRIVATE_DOMAINS:
+            raise NotPublic(f"{host} is no name of the internet") from None
 
 
 def permitted(address: str) -> bool:

@@ -2,21 +2,21 @@
 
     answer = Client(params.scrape.download).get("https://example.org/cat.png")
 
-It fetches from public addresses only, again at each redirect (`addresses`, `connections`). Time,
-bytes, redirects, tries and connections per host are limited. Proxy variables of the environment
-are ignored: a proxy looks names up itself, so that what was checked is not what is reached.
+It fetches from public addresses only, again at each redirect (`addresses`, `connections`), through
+the proxy that the environment names, where it names one (`proxies`). Time, bytes, redirects, tries
+and connections per host are limited.
 """
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Protocol
 from urllib.parse import urljoin
 
 import urllib3
@@ -24,32 +24,29 @@ from urllib3 import exceptions as faults
 from urllib3.util import Timeout, Url, parse_url
 
 from stages.params import Download
-from stages.web import addresses, connections
+from stages.web import addresses, backoff, connections, proxies, refusals
+from stages.web.backoff import Host
+from stages.web.proxies import Proxy
+from stages.web.refusals import Passing, Refusal
 
-AGAIN = {408, 429, 500, 502, 503, 504}
 REDIRECTS = {301, 302, 303, 307, 308}
 MAX_REDIRECTS = 5
 MAX_URL = 8192  # characters
-FIRST_PAUSE = 0.5  # seconds; twice as long each time
-LONGEST_PAUSE = 60.0  # who asks for more (Retry-After) is not asked again
 PIECE = 1 << 16
 OF_ONE_HOST = {"Authorization", "Cookie", "Referer"}  # not for whom a redirect leads to
 
 
-class Refusal(Exception):  # noqa: N818, an answer too, which callers count
-    """No answer that can be used: `reason` is one word for the metrics, the text a sentence.
+@dataclass(frozen=True)
+class Limits:
+    """What a client keeps to where params.yaml has no say: times in seconds, as in `Download`."""
 
-    Reasons: bad_url, not_public, no_such_host, connection, time_out, too_slow, too_large,
-    too_many_redirects, certificate, bad_answer.
-    """
-
-    def __init__(self, reason: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.reason = reason
-
-
-class _Passing(Refusal):
-    """A refusal that may be over at the next try."""
+    user_agent: str
+    connections_per_host: int
+    connect_timeout: float
+    read_timeout: float
+    total_timeout: float
+    max_megabytes: int
+    retries: int
 
 
 @dataclass(frozen=True)
@@ -63,30 +60,45 @@ class Response:
     headers: urllib3.HTTPHeaderDict
     url: str
     body: bytes
+    proxy: Proxy | None = None
 
 
-class _Host:
-    """What one host is spared: more connections than its share, and requests while it rests."""
+class Receiver(Protocol):
+    """Where a body goes. Each try asks for the headers anew and gives what it gets."""
 
-    def __init__(self, connections: int) -> None:
-        self.share = threading.BoundedSemaphore(connections)
-        self.rests_until = 0.0
+    def headers(self) -> Mapping[str, str]: ...
 
-    def rest(self, seconds: float) -> None:
-        self.rests_until = max(self.rests_until, time.monotonic() + seconds)
+    def take(
+        self,
+        status: int,
+        headers: urllib3.HTTPHeaderDict,
+        pieces: Callable[[int], Iterator[bytes]],
+    ) -> bytes:
+        """The response's body. `pieces(n)` is what comes, where n bytes were there before."""
 
-    def wait(self) -> None:
-        while (left := self.rests_until - time.monotonic()) > 0:
-            time.sleep(left)
+
+class Memory:
+    """The receiver of what is wanted as bytes."""
+
+    def headers(self) -> Mapping[str, str]:
+        return {}
+
+    def take(
+        self, _: int, __: urllib3.HTTPHeaderDict, pieces: Callable[[int], Iterator[bytes]]
+    ) -> bytes:
+        return b"".join(pieces(0))
 
 
 class Client:
-    """Shared by threads: what is limited per host is limited for all of them together."""
+    """Shared by threads: what is limited per host is limited for all of them together.
 
-    def __init__(self, settings: Download) -> None:
-        self._settings = settings
-        self._pools = connections.manager(settings.connections_per_host)
-        self._hosts: dict[str, _Host] = defaultdict(lambda: _Host(settings.connections_per_host))
+    `allow_private` lets it reach addresses that are not public: for what the user alone has named.
+    """
+
+    def __init__(self, limits: Download | Limits, *, allow_private: bool = False) -> None:
+        self._limits, self._public = limits, not allow_private
+        self._pools = connections.Pools(limits.connections_per_host)
+        self._hosts: dict[str, Host] = defaultdict(lambda: Host(limits.connections_per_host))
         self._lock = threading.Lock()
 
     def get(
@@ -96,6 +108,7 @@ class Client:
         *,
         follow: bool = True,
         permit: Callable[[str], None] | None = None,
+        into: Receiver | None = None,
     ) -> Response:
         """Fetch a URL, after redirects unless `follow` is false. Raises Refusal.
 
@@ -103,88 +116,106 @@ class Client:
         other. `headers` are added to ours, or replace them. `permit` is called with each URL
         before it is asked, those of redirects too, and raises Refusal where it says no.
         """
-        own = {"User-Agent": self._settings.user_agent, "Accept-Encoding": "gzip"}
+        own = {"User-Agent": self._limits.user_agent, "Accept-Encoding": "gzip"}
         own |= {name.title(): value for name, value in (headers or {}).items()}
         place = _parsed(url)
         for _ in range(MAX_REDIRECTS + 1):
             if permit:
                 permit(place.url)
-            answer = self._tried(place, own)
+            answer = self._tried(place, own, into or Memory())
             target = answer.headers.get("location") if answer.status in REDIRECTS else None
             if not follow or target is None:
                 return answer
             before, place = place, _parsed(urljoin(place.url, _location(target)))
             if (before.scheme, before.netloc) != (place.scheme, place.netloc):
                 own = {name: value for name, value in own.items() if name not in OF_ONE_HOST}
-        raise Refusal("too_many_redirects", f"{url} leads to more than {MAX_REDIRECTS} others")
+        raise Refusal("too_many_redirects", f"it leads to more than {MAX_REDIRECTS} others", url)
 
     def close(self) -> None:
         self._pools.clear()
 
-    def _tried(self, place: Url, headers: Mapping[str, str]) -> Response:
+    def _tried(self, place: Url, headers: Mapping[str, str], into: Receiver) -> Response:
         """One URL, again after a pause where that may help."""
         with self._lock:
             host = self._hosts[place.host]
-        for number in range(self._settings.retries + 1):
-            last = number == self._settings.retries
-            # Full jitter: threads that failed together do not come back together.
-            pause = FIRST_PAUSE * 2**number * (0.5 + random.random())  # noqa: S311
+        for number in range(self._limits.retries + 1):
+            last = number == self._limits.retries
+            pause = backoff.pause(number)
             with host.share:
                 host.wait()
                 try:
-                    answer = self._once(place, headers)
-                except _Passing:
+                    answer = self._once(place, host, headers, into)
+                except Passing:
                     if last:
                         raise
-                    time.sleep(min(pause, LONGEST_PAUSE))
+                    time.sleep(pause)
                     continue
-                if answer.status not in AGAIN or last:
+                if answer.status not in backoff.AGAIN or last:
                     return answer
-                asked = retry_after(answer.headers.get("retry-after"))
-                if asked > LONGEST_PAUSE:
+                asked = backoff.retry_after(answer.headers.get("retry-after"))
+                if asked > backoff.LONGEST_PAUSE:
                     return answer
-                host.rest(min(max(asked, pause), LONGEST_PAUSE))
+                host.rest(max(asked, pause))
         raise AssertionError("the last try returns or raises")
 
-    def _once(self, place: Url, headers: Mapping[str, str]) -> Response:
-        settings = self._settings
-        connections.attempt.start(settings.total_timeout, settings.read_timeout)
+    def _once(self, place: Url, host: Host, headers: Mapping[str, str], into: Receiver) -> Response:
+        limits, proxy = self._limits, proxies.proxy_for(place)
         answer = None
         try:
-            answer = self._pools.urlopen(
-                "GET",
-                place.url,
-                headers=headers,
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                timeout=Timeout(settings.connect_timeout, settings.read_timeout),
-            )
-            body = b"" if answer.status in REDIRECTS else self._body(answer, place.url)
-            return Response(answer.status, answer.headers, place.url, body)
-        except (addresses.NotPublic, faults.HTTPError, OSError, ValueError) as error:
-            raise _refusal(error, place) from error
+            connections.attempt.start(limits.total_timeout, limits.read_timeout, self._public)
+            with _in_our_words(place, proxy):
+                if proxy and self._public and not host.checked:
+                    addresses.check_for_proxy(place.host, place.port or 0)
+                    host.checked = True
+                answer = self._pools.through(proxy).urlopen(
+                    "GET",
+                    place.url,
+                    headers={**headers, **into.headers()},
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                    timeout=Timeout(limits.connect_timeout, limits.read_timeout),
+                )
+            if proxy and answer.status == 407:  # for http; CONNECT fails with it
+                raise refusals.of_proxy(407, place.url, proxy)
+            body = b""
+            if answer.status not in REDIRECTS:
+                pieces = partial(self._pieces, answer, place, proxy)
+                body = into.take(answer.status, answer.headers, pieces)
+            return Response(answer.status, answer.headers, place.url, body, proxy)
         finally:
             if answer is not None and not answer.isclosed():
                 answer.close()  # what is left would be read by the next request
             elif answer is not None:
                 answer.release_conn()
 
-    def _body(self, answer: urllib3.BaseHTTPResponse, url: str) -> bytes:
+    def _pieces(
+        self, answer: urllib3.BaseHTTPResponse, place: Url, proxy: Proxy | None, size: int
+    ) -> Iterator[bytes]:
         """Unpacked, piece by piece: a header may lie and a few bytes may unpack to gigabytes."""
-        limit = self._settings.max_megabytes * 1_000_000
+        limit = self._limits.max_megabytes * 1_000_000
         announced = answer.headers.get("content-length", "")
-        pieces, size = [], int(announced) if announced.isdecimal() else 0
-        if size <= limit:
-            size = 0
-            while piece := answer.read1(PIECE):
-                size += len(piece)
-                if size > limit:
-                    break
-                pieces.append(piece)
-        if size > limit:
-            raise Refusal("too_large", f"{url} has more than {limit} bytes")
-        return b"".join(pieces)
+        larger = size + int(announced) > limit if announced.isdecimal() else False
+        while not larger:
+            with _in_our_words(place, proxy):
+                piece = answer.read1(PIECE)
+            if not piece:
+                return
+            size += len(piece)
+            larger = size > limit
+            if not larger:
+                yield piece
+        raise Refusal("too_large", f"it is larger than {limit:,} bytes", place.url)
+
+
+@contextmanager
+def _in_our_words(place: Url, proxy: Proxy | None) -> Iterator[None]:
+    """What the network does wrong is raised as a Refusal."""
+    try:
+        yield
+    except (addresses.NotPublic, faults.HTTPError, OSError, ValueError) as error:
+        late = connections.attempt.left() <= 0
+        raise refusals.in_our_words(error, place, proxy, late) from error
 
 
 def _parsed(url: str) -> Url:
@@ -201,7 +232,7 @@ def _parsed(url: str) -> Url:
     elif len(url) > MAX_URL:
         fault = f"has more than {MAX_URL} characters"
     if fault:
-        raise Refusal("bad_url", f"{url[:200]!a} {fault}")
+        raise Refusal("bad_url", f"{proxies.without_password(url[:200])!a} {fault}")
     return place._replace(fragment=None)
 
 
@@ -211,36 +242,3 @@ def _location(header: str) -> str:
         return header.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return header
-
-
-def retry_after(header: str | None) -> float:
-    """Seconds that a server asks for, as a number or a date; 0 where it says nothing clear."""
-    if header is None:
-        return 0.0
-    if header.strip().isdecimal():
-        return float(header)
-    try:
-        until = parsedate_to_datetime(header)
-    except ValueError:
-        return 0.0
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=timezone.utc)
-    return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())
-
-
-def _refusal(error: Exception, place: Url) -> Refusal:
-    """A fault in our words. Only the network's own may pass."""
-    if isinstance(error, addresses.NotPublic):
-        return Refusal("not_public", f"{place.url}: {error}")
-    if connections.attempt.left() <= 0:
-        return Refusal("too_slow", f"{place.url} was not there when its time was up")
-    if isinstance(error, faults.NameResolutionError):
-        return Refusal("no_such_host", f"{place.url}: no address is known for {place.host}")
-    if isinstance(error, faults.SSLError):
-        return Refusal("certificate", f"{place.url}: {error}")
-    late = isinstance(error, (faults.TimeoutError, TimeoutError))
-    if late and not isinstance(error, faults.NewConnectionError):  # which urllib3 derives from it
-        return _Passing("time_out", f"{place.url} does not answer")
-    if isinstance(error, (faults.NewConnectionError, faults.ProtocolError, OSError)):
-        return _Passing("connection", f"{place.url}: the connection failed ({error})")
-    return Refusal("bad_answer", f"{place.url}: {error}")

@@ -9,7 +9,8 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from urllib3 import HTTPHeaderDict
 
-from stages.web.client import Client, Refusal
+from stages.web.client import Client
+from stages.web.refusals import Refusal
 
 OPT_OUTS = {"noai", "noimageai", "noml"}
 MAX_ROBOTS = 500 * 1024  # bytes that are read; the least that RFC 9309 asks for
@@ -65,7 +66,7 @@ class Robots:
                 self._rules[origin] = self._read(f"{origin}/robots.txt")
         rules = self._rules[origin]
         if isinstance(rules, Refusal):
-            raise Refusal(rules.reason, str(rules))
+            raise Refusal(rules.reason, rules.what, f"{origin}/robots.txt")
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         if not permitted(rules, path or "/"):
             raise Refusal("robots", f"{origin}/robots.txt does not let us fetch {url}")

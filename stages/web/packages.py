@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import importlib.util
 import os
 import re
@@ -17,14 +16,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import platformdirs
-
 from stages.errors import StudyError
-
-
-def cache() -> Path:
-    """The folder of this user's downloads; the variable VITOON_CACHE names another one."""
-    return Path(os.environ.get("VITOON_CACHE") or platformdirs.user_cache_dir("vitoon"))
+from stages.runtime import user_cache
+from stages.web import proxies
 
 
 def from_pip(requirement: str, archive_sha256: str) -> Path:
@@ -66,8 +60,8 @@ def _pinned(
     `download` gives the reason of a failure, else an empty text.
     """
     name = re.sub(r"[^\w.]+", "-", requirement).strip("-")
-    kept = cache() / f"{name}-{wanted[:12]}{suffix}"
-    if kept.is_file() and digest(kept, algorithm) == wanted:
+    kept = user_cache.folder() / f"{name}-{wanted[:12]}{suffix}"
+    if kept.is_file() and user_cache.digest(kept, algorithm) == wanted:
         return kept
     kept.parent.mkdir(parents=True, exist_ok=True)
     # Inside the cache, so that the move is one step: another stage sees all of a file or none.
@@ -81,7 +75,7 @@ def _pinned(
         found = sorted(Path(folder).glob(f"*{suffix}"))
         if len(found) != 1:
             raise StudyError(f"{requirement} came as {len(found)} files *{suffix}, not as one")
-        got = digest(found[0], algorithm)
+        got = user_cache.digest(found[0], algorithm)
         if got != wanted:
             raise StudyError(
                 f"{requirement} came with {algorithm} {got[:12]}…, pinned is {wanted[:12]}…: "
@@ -89,15 +83,6 @@ def _pinned(
             )
         os.replace(found[0], kept)
     return kept
-
-
-def digest(path: Path, algorithm: str) -> str:
-    """The hash of a file, in hexadecimal digits."""
-    state = hashlib.new(algorithm)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            state.update(block)
-    return state.hexdigest()
 
 
 def _pip_download(requirement: str, folder: Path) -> str:
@@ -128,4 +113,4 @@ def _call(command: list[str]) -> str:
     # npm's first line is only a code ("npm error code ETARGET"); pip's first lines are warnings.
     complaint = re.compile(r"^(?:npm )?err(?:or|!):? (?!code |errno )(.+)", re.I | re.M)
     found = complaint.search(done.stderr)
-    return found[1][:200] if found else f"exit code {done.returncode}"
+    return proxies.without_password(found[1])[:200] if found else f"exit code {done.returncode}"

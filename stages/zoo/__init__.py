@@ -47,7 +47,7 @@ class Entry:
 
     The first block includes the stem, the last one what follows it: all blocks are the network.
     `parameters` counts all values of the backbone at its own image size, `gflops` the billions of
-    multiplications, each with its addition, that one picture of that size takes.
+    multiply-adds that one picture of that size takes.
     `image_size` (pixels), `tune_blocks` and `tune_rate` are what `auto` stands for in params.yaml.
     `weights` is None for a network that starts from seeded random numbers (the tiny ones).
     """

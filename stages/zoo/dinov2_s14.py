@@ -13,6 +13,7 @@ import numpy as np
 
 from stages.errors import StudyError
 from stages.zoo import Entry, Package, first_block, require_multiple
+from stages.zoo.parts import flax_vit
 
 if TYPE_CHECKING:
     import keras
@@ -68,8 +69,7 @@ def backbone(size: int) -> keras.Model:
 
 def cut(model: keras.Model, blocks: int) -> keras.KerasTensor:
     """Where the last `blocks` blocks begin; the final normalisation belongs to the last one."""
-    begin = first_block(ENTRY, blocks)
-    return model.get_layer(f"Transformer_encoderblock_{begin}").input if begin else model.input
+    return flax_vit.cut(model, first_block(ENTRY, blocks))
 
 
 def convert(file: Path, size: int) -> dict[str, np.ndarray]:

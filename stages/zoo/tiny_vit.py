@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages.zoo import Entry, first_block, require_multiple
+from stages.zoo.parts import flax_vit
 
 if TYPE_CHECKING:
     import keras
@@ -51,8 +52,7 @@ def backbone(size: int) -> keras.Model:
 
 def cut(model: keras.Model, blocks: int) -> keras.KerasTensor:
     """Where the last `blocks` blocks begin."""
-    begin = first_block(ENTRY, blocks)
-    return model.get_layer(f"Transformer_encoderblock_{begin}").input if begin else model.input
+    return flax_vit.cut(model, first_block(ENTRY, blocks))
 
 
 def convert(file: Path | None, size: int) -> dict[str, np.ndarray]:

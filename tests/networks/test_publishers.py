@@ -1,17 +1,25 @@
 """Weight files over HTTP and from folders: fetched once, resumed, held to one hash."""
 
+import dataclasses
+import errno
+import gzip
 import hashlib
 import http.server
+import io
 import json
+import ssl
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import trustme
 
 from stages.errors import StudyError
 from stages.networks import publishers
-from stages.web import resumable
+from stages.web import addresses, backoff
 from stages.zoo import Published
+from tests.web.guests import hosting
 
 CONTENT = bytes(range(256)) * 40_000  # 10 MB
 
@@ -20,6 +28,7 @@ class Server(http.server.ThreadingHTTPServer):
     """Serves `content` under every path; the fields say what goes wrong, and what was asked."""
 
     content, version, break_after, status, headers = CONTENT, '"1"', None, 200, True
+    packed = False
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answer)
@@ -47,6 +56,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
         if server.headers:
             self.send_header("Content-Length", str(len(server.content) - start))
             self.send_header("ETag", server.version)
+        if server.packed:
+            self.send_header("Content-Encoding", "gzip")
         self.end_headers()
         end = None if server.break_after is None else start + server.break_after
         self.wfile.write(server.content[start:end])
@@ -56,10 +67,16 @@ class Answer(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def limit(monkeypatch, **limits):
+    monkeypatch.setattr(publishers, "LIMITS", dataclasses.replace(publishers.LIMITS, **limits))
+
+
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(resumable, "WAITS", (0, 0))
+    monkeypatch.setenv(addresses.SWITCH, "allow")
+    monkeypatch.setattr(backoff, "FIRST_PAUSE", 0.01)
+    limit(monkeypatch, retries=2)
     server = Server()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -120,7 +137,8 @@ def test_a_folder_without_the_file_is_named(server, tmp_path):
 
 
 def test_what_is_unreachable_is_said_in_one_line(monkeypatch):
-    monkeypatch.setattr(resumable, "WAITS", ())
+    monkeypatch.setenv(addresses.SWITCH, "allow")
+    limit(monkeypatch, retries=0)
     weights = Published(url="http://127.0.0.1:9/w.npz", file="w.npz", sha256=None)
     with pytest.raises(StudyError) as error:
         fetched(weights)
@@ -185,15 +203,68 @@ def test_a_whole_part_is_taken_for_what_it_is(server, cache):
 
 def test_a_server_that_fails_for_a_moment_is_asked_again(server, monkeypatch):
     server.status = 503
-    monkeypatch.setattr(resumable.time, "sleep", lambda wait: setattr(server, "status", 200))
+    monkeypatch.setattr(backoff.time, "sleep", lambda wait: setattr(server, "status", 200))
     assert fetched(offered(server)) == CONTENT
 
 
 def test_a_file_without_end_is_not_fetched(server, monkeypatch):
-    monkeypatch.setattr(resumable, "LARGEST", 3_000_000)
+    limit(monkeypatch, max_megabytes=3)
     server.headers = False
     with pytest.raises(StudyError, match="larger than 3,000,000 bytes"):
         fetched(offered(server))
+
+
+def test_what_is_packed_against_our_wish_is_not_gone_on_with(server):
+    """Of what was unpacked nobody can say where in the packed file it ends."""
+    server.content, server.packed, server.break_after = gzip.compress(CONTENT), True, 20_000
+    with pytest.raises(StudyError, match="broke off"):
+        fetched(offered(server))
+    assert [asked for _, asked in server.asked] == [None] * 3
+    server.break_after = None
+    assert fetched(offered(server)) == CONTENT
+
+
+def test_who_comes_second_waits_and_takes_what_the_first_has_fetched(server, cache):
+    """As two processes of one user do: each asks for the lock on its own."""
+    with ThreadPoolExecutor(3) as pool:
+        each = [pool.submit(publishers._fetch, offered(server), "", cache / "w") for _ in range(3)]
+        assert [one.result() for one in each] == [None] * 3
+    assert len(server.asked) == 1
+    assert (cache / "w").read_bytes() == CONTENT
+
+
+def test_a_full_disk_is_no_fault_of_the_network(server, cache, monkeypatch):
+    """Mocked: no test may fill a disk."""
+
+    class Full(io.FileIO):
+        def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    real = Path.open
+
+    def full(path, mode="r", **options):
+        return Full(path, mode) if path.suffix == ".part" else real(path, mode, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OSError, match="No space left"):
+        fetched(offered(server))
+    assert len(server.asked) == 1
+
+
+def test_what_began_encrypted_stays_so(server, tmp_path, monkeypatch):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with hosting(context) as host:
+        host.redirect = f"{server.url}/plain.npz"
+        weights = Published(
+            url=f"https://127.0.0.1:{host.server_port}/away", file="w.npz", sha256=None
+        )
+        with pytest.raises(StudyError, match=r"leads to http://.*, which is not encrypted"):
+            fetched(weights)
+    assert not server.asked
 
 
 # ---- one hash -----------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""stages/pictures/images.py on pictures drawn here, in every mode and format a search brings."""
+"""decoding.py and images.py on pictures drawn here, in every mode and format a search brings."""
 
 import io
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from stages.pictures import images
+from stages.pictures import decoding, images
 
 WHITE = "#ffffff"
 RED = (255, 0, 0)
@@ -23,7 +24,7 @@ def saved(picture: Image.Image, format_: str = "PNG", **options) -> bytes:
 
 
 def converted(data: bytes, background: str = WHITE) -> Image.Image:
-    picture = images.to_rgb(images.decode(data, 50), background)
+    picture = images.to_rgb(decoding.decode(data, 50), background)
     assert picture.mode == "RGB"
     assert not picture.info
     return picture
@@ -146,7 +147,7 @@ def test_an_inverted_cmyk_jpeg_of_adobe_has_its_colours():
     assert np.allclose(colours(data)[0], RED, atol=6)
 
 
-@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_turned_picture_stands_upright(format_, orientation):
     upright = Image.new("RGB", (64, 32), WHITE)
@@ -155,7 +156,7 @@ def test_a_turned_picture_stands_upright(format_, orientation):
     stored = upright.transpose(undo[orientation]) if orientation > 1 else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = converted(saved(stored, format_, exif=exif))
+    picture = converted(saved(stored, format_, exif=exif.tobytes()))
     assert picture.size == (64, 32)
     corners = [picture.getpixel(place) for place in [(8, 8), (56, 8), (8, 24), (56, 24)]]
     assert [green > 128 for _, green, _ in corners] == [False, True, True, True]
@@ -222,16 +223,17 @@ def test_a_gif_with_a_clear_colour():
     [
         (b"", "empty file"),
         (b"\xef\xbb\xbf \n<!DOCTYPE HTML><p>Not found", "a web page, not a picture"),
-        (b'<?xml version="1.0"?><!-- x -->\n<svg xmlns="a">', "an SVG drawing, not pixels"),
-        (b"<svg/>", "an SVG drawing, not pixels"),
+        (b'<?xml version="1.0"?><!-- x -->\n<svg xmlns="a"/>', "damaged SVG: its root is {a}svg"),
+        (b"<svg viewBox='0 0 9 9' xmlns='http://www.w3.org/2000/svg'>", "truncated SVG"),
+        (b'{"status": 404}', "text, not a picture"),
         (b"hello", "unknown format, none of PNG, JPEG"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0", "unknown format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "postscript, which is not read"),
         (b"\x89PNG\r\n\x1a\n", "truncated or damaged PNG"),
     ],
 )
 def test_what_is_no_picture_is_refused_by_its_content(data, reason):
     with pytest.raises(images.PictureError, match=f"^{reason}"):
-        images.decode(data, 50)
+        decoding.decode(data, 50)
 
 
 def noise(mode: str, size: int = 48) -> Image.Image:
@@ -249,6 +251,10 @@ EVERY_FORMAT = {
     "AVIF": saved(noise("RGB"), "AVIF", speed=9),
     "BMP": saved(noise("RGB"), "BMP"),
     "TIFF": saved(noise("RGB"), "TIFF"),
+    "HEIF": saved(noise("RGB"), "HEIF"),
+    "ICO": saved(noise("RGBA"), "ICO", sizes=[(48, 48)]),
+    "old ICO": saved(noise("RGBA"), "ICO", sizes=[(48, 48)], bitmap_format="bmp"),
+    "PPM": saved(noise("RGB"), "PPM"),
     "packed TIFF": saved(noise("RGB"), "TIFF", compression="tiff_lzw"),
     "profiled PNG": saved(noise("RGB", 8), icc_profile=swapped()),
     "turned JPEG": saved(
@@ -257,12 +263,14 @@ EVERY_FORMAT = {
 }
 
 
-@pytest.mark.parametrize("name", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize(
+    "name", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "HEIF", "ICO", "PPM"]
+)
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_a_truncated_file_is_called_so(name, share):
     data = EVERY_FORMAT[name]
     with pytest.raises(images.PictureError, match=f"^truncated.* {name}"):
-        images.decode(data[: int(len(data) * share)], 50)
+        decoding.decode(data[: int(len(data) * share)], 50)
 
 
 @settings(max_examples=400, deadline=None)
@@ -284,7 +292,7 @@ def test_random_bytes_give_a_picture_or_a_reason(start, end):
 
 def assert_picture_or_reason(data: bytes) -> None:
     try:
-        picture = images.to_rgb(images.decode(data, 1), WHITE)
+        picture = images.to_rgb(decoding.decode(data, 1), WHITE)
     except images.PictureError as error:
         reason = str(error)
     else:
@@ -308,11 +316,20 @@ def bomb(width: int, height: int) -> bytes:
 def test_a_bomb_is_refused_by_its_header(size, reason):
     data = bomb(*size) + saved(Image.new("RGB", (1, 1)))[33:]
     with pytest.raises(images.PictureError, match=f"^{reason}$"):
-        images.decode(data, 50)
+        decoding.decode(data, 50)
+
+
+def test_an_icon_that_holds_more_than_its_head_says_is_refused():
+    inside = saved(Image.new("1", (3000, 2000)))
+    head = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(inside), 22)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in the processes of to_rgb: Pillow warns of it too
+        with pytest.raises(images.PictureError, match=r"^too large: 3000 x 2000, above 5 mega"):
+            decoding.decode(head + inside, 5)
 
 
 def test_as_many_pixels_as_allowed_are_decoded():
-    assert images.decode(saved(Image.new("L", (1000, 50))), 0.05).size == (1000, 50)
+    assert decoding.decode(saved(Image.new("L", (1000, 50))), 0.05).size == (1000, 50)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def changed(before):
         ("networks/models.py", TRAINED),
         ("networks/weight_files.py", TRAINED | {"weights"}),
         ("statistics/calibration.py", {"report"}),
-        ("figures/curves.py", {"report"}),
+        ("figures/learning_curves.py", {"report"}),
         ("figures/report.html.jinja", {"report"}),
         ("evaluate.py", {"evaluate"}),
         ("sources/shortage.py", set()),
@@ -71,7 +71,7 @@ def test_the_source_that_is_chosen_is_the_one_whose_code_counts(copy):
         ("pillow", {"scrape", "to_rgb", "checks", "split", "report"} | TRAINED),
         ("tensorflow", TRAINED | {f"networks/{name}" for name in source_code.NETWORKS}),
         ("matplotlib", {"checks", "report"}),
-        ("resvg-py", set()),  # of source iconify
+        ("resvg-py", {"scrape", "to_rgb", "checks"}),  # what decodes, and not what trains
         ("pytest", set()),
         ("ruff", set()),
         ("tqdm", set()),

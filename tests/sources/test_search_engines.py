@@ -9,9 +9,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-import yaml
 from PIL import Image
 
+from tests import made_params
 from tests.sources import search_pages, search_server
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ class Study:
 
     def __init__(self, folder, port):
         self.folder, self.port = folder, port
-        self.params = yaml.safe_load((ROOT / "tests/params.yaml").read_text())
+        self.params = made_params.read()
         self.params["classes"] = {"Cat": {}, "Dog": {}}
         self.params["scrape"] |= {"per_class": 12}
         self.params["scrape"]["download"] |= {"retries": 0}
@@ -45,7 +45,7 @@ class Study:
     def scrape(self, source, mode="today", classes=None, key=search_server.FLICKR_KEY, **settings):
         self.params["scrape"] |= {"source": source, **settings}
         self.params["classes"] = classes or self.params["classes"]
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(self.params))
+        made_params.write(self.folder, self.params)
         server = f"http://127.0.0.1:{self.port}/{mode}"
         environment = {"VITOON_SEARCH_HOST": server, "VITOON_LOOPBACK": "allow"}
         environment |= {"PYTHONPATH": str(ROOT), "VITOON_CACHE": str(self.folder / "cache")}

@@ -58,13 +58,14 @@ def test_a_class_asks_for_what_it_lacks():
 
 def test_what_was_missed_is_counted_with_what_was_not_taken():
     with closing(database([("Cat", "a"), ("Cat", "a")])) as found:
-        missed = {"class": "Cat", "reason": "http_404"}
+        missed = {"class": "Cat", "reason": "http_404", "files": 1}
         scratch.insert(found, "missed", missed)
+        scratch.insert(found, "missed", missed | {"reason": "hidden", "files": 4})
         choose(found, CLASSES)
         assert count(found, CLASSES)["classes"]["Cat"] == {
             "asked": 3,
-            "found": 3,
+            "found": 7,
             "fetched": 2,
             "kept": 1,
-            "rejected": {"http_404": 1, "repeated": 1},
+            "rejected": {"hidden": 4, "http_404": 1, "repeated": 1},
         }

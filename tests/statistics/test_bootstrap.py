@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import norm
-from test_scores import predictions, random_predictions
 
 from stages.statistics.bootstrap import accuracy_interval, draws, interval, replicates
 from stages.statistics.scores import summary
+from tests.statistics.test_scores import predictions, random_predictions
 
 
 def test_an_accuracy_has_the_interval_of_the_binomial_distribution():

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_scores import predictions, random_predictions
 
 from stages.statistics.calibration import (
     calibration_error,
@@ -12,8 +11,9 @@ from stages.statistics.calibration import (
     fit_temperature,
     reliability,
     risk_by_coverage,
-    tempered,
+    temperature_scaled,
 )
+from tests.statistics.test_scores import predictions, random_predictions
 
 
 def sure(confidences, right):
@@ -43,14 +43,14 @@ def test_a_run_that_is_twice_too_sure_has_temperature_two():
     actual = (true.cumsum(axis=1) > rng.uniform(size=(20_000, 1))).argmax(axis=1)
     honest = predictions(actual, true.argmax(axis=1), list("abcd"), true)
     assert fit_temperature(honest) == pytest.approx(1, abs=0.05)
-    too_sure = tempered(honest, 0.5)
+    too_sure = temperature_scaled(honest, 0.5)
     assert fit_temperature(too_sure) == pytest.approx(2, abs=0.1)
-    assert calibration_error(too_sure) > 5 * calibration_error(tempered(too_sure, 2))
+    assert calibration_error(too_sure) > 5 * calibration_error(temperature_scaled(too_sure, 2))
 
 
 def test_temperature_changes_confidences_and_no_prediction():
     said = random_predictions(50, classes=5)
-    cooler = tempered(said, 0.3)
+    cooler = temperature_scaled(said, 0.3)
     assert np.array_equal(cooler.probability.argmax(axis=1), said.probability.argmax(axis=1))
     assert cooler.probability.sum(axis=1) == pytest.approx(np.ones(50))
     assert (confidence(cooler) > confidence(said)).all()
@@ -63,4 +63,4 @@ def test_risk_by_coverage_by_hand():
 
 def test_a_certain_mistake_does_not_break_scaling():
     said = replace(sure([1.0, 0.7], [False, True]))
-    assert np.isfinite(tempered(said, 3.0).probability).all()
+    assert np.isfinite(temperature_scaled(said, 3.0).probability).all()

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar as theirs
 from statsmodels.stats.multitest import multipletests
-from test_scores import predictions
 
 from stages.statistics.comparisons import compare, discordant, holm, mcnemar, needed_pictures
 from stages.statistics.runs import Run
+from tests.statistics.test_scores import predictions
 
 CLASSES = ("Cat", "Dog")
 
@@ -66,12 +66,12 @@ def test_a_clear_difference_is_told_in_words_and_an_unclear_one_with_what_it_tak
     clear, fair, unclear = made
     assert (clear.first.network, clear.second.network) == ("Good", "Bad")
     assert clear.sentence == (
-        "Good, transferred is better than Bad, transferred: 20.0 points, 95 % CI 20.0 to 20.0, "
-        "p < 0.001."
+        "Good, transferred is significantly better than Bad, transferred: 20.0 percentage points, "
+        "95 % CI 20.0 to 20.0, p < 0.001."
     )
-    assert fair.told_apart
+    assert fair.significant
     assert unclear.sentence == (
-        "Good, transferred and Same, transferred cannot be told apart on 100 pictures: 2.0 points, "
-        "95 % CI 1.1 to 3.0, p = 0.50. To tell a true difference of this size apart takes about "
-        "400 test pictures."
+        "Good, transferred and Same, transferred do not differ significantly on 100 pictures: 2.0 "
+        "percentage points, 95 % CI 1.1 to 3.0, p = 0.50. To detect a true difference of this size "
+        "takes about 400 test pictures."
     )

@@ -6,7 +6,13 @@ from scipy import stats
 
 from stages.errors import StudyError
 from stages.statistics.runs import read_runs
-from stages.statistics.seed_variation import Repeats, deviation, differences, interval, read_repeats
+from stages.statistics.seed_variation import (
+    Repeats,
+    differences,
+    interval,
+    read_repeats,
+    standard_deviation,
+)
 from tests.made_study import MODELS, make_repeat, make_study
 
 
@@ -49,7 +55,7 @@ def test_it_holds_what_it_promises_for_repeats_that_share_pictures():
 
 
 def test_the_deviation_is_that_of_a_sample():
-    assert deviation(np.array([2.0, 4, 6])) == 2
+    assert standard_deviation(np.array([2.0, 4, 6])) == 2
 
 
 def test_differences_are_paired_by_seed(runs):
@@ -72,7 +78,7 @@ def test_the_study_itself_is_the_first_repeat(runs):
         make_repeat(model, 7, test=(0.5, 0.625))
         make_repeat(model, 3, test=(0.25, 0.75))
     repeats = read_repeats(runs, 0, [7, 3])
-    own = [np.mean(run.right) for run in runs]
+    own = [np.mean(run.correct) for run in runs]
     assert repeats.seeds == (0, 7, 3)
     assert repeats.scores["accuracy"].tolist() == [
         [own[0], 0.5, 0.25], [own[1], 0.625, 0.75], [own[2], 0.5, 0.25], [own[3], 0.625, 0.75],

@@ -27,7 +27,10 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+import pillow_heif
 from PIL import Image
+
+pillow_heif.register_heif_opener()
 
 GOOD = {
     "/plain.jpg": "JPEG",
@@ -39,6 +42,9 @@ GOOD = {
     "/picture.avif": "AVIF",
     "/picture.bmp": "BMP",
     "/picture.tif": "TIFF",
+    "/picture.heic": "HEIF",
+    "/svg.svg": "SVG",
+    "/svg-named.png": "SVG",
     "/png-named.jpg": "PNG",
     "/no-name?id=7&size=large": "PNG",
     "/said-to-be-html.png": "PNG",
@@ -73,8 +79,7 @@ BAD = {
     "/redirect-to-private-name.png": "not_public",
     "/redirect-to-file.png": "bad_url",
     "/html-named.jpg": "html",
-    "/svg.svg": "svg",
-    "/svg-named.png": "svg",
+    "/svg-cut-short.svg": "truncated",
     "/answer.json": "text",
     "/noise.jpg": "unknown_format",
     "/empty.jpg": "empty",
@@ -113,6 +118,8 @@ def picture(path: str) -> bytes:
     seed = zlib.crc32(path.encode())
     small = Image.frombytes("RGB", (4, 4), random.Random(seed).randbytes(48))
     image = small.resize((64, 48), Image.Resampling.NEAREST)
+    if GOOD.get(path) == "SVG":
+        return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 {seed}"/>'.encode()
     kind = GOOD.get(path) or ("JPEG" if path.endswith(".jpg") else KINDS.get(path[-5:], "PNG"))
     options = {}
     if path == "/animated.gif":
@@ -147,8 +154,7 @@ def one_pixel() -> bytes:
 
 BODIES = {
     "/html-named.jpg": b"<!DOCTYPE html><html><body>Hotlinking is not allowed</body></html>",
-    "/svg.svg": b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>',
-    "/svg-named.png": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+    "/svg-cut-short.svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><g',
     "/answer.json": b'{"error": "no such picture"}',
     "/noise.jpg": bytes(range(128, 256)) * 9,
     "/empty.jpg": b"",
@@ -296,7 +302,8 @@ class Server:
 
     def asked(self) -> dict[str, int]:
         """How often each path was asked for."""
-        with urllib.request.urlopen(f"{self.url}/asked") as answer:
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(f"{self.url}/asked") as answer:
             return json.load(answer)
 
 

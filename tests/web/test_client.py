@@ -1,40 +1,22 @@
 """The HTTP client: where it goes, when it gives up, and what it tells of itself."""
 
-import contextlib
 import datetime
-import http.server
 import socket
 import ssl
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import format_datetime
 from urllib.parse import quote
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+import trustme
 
-from stages.params import Download
-from stages.web import addresses, client
-from stages.web.client import Client, Refusal
+from stages.web import addresses, backoff
+from stages.web.client import Client
+from stages.web.refusals import Refusal
 from tests.web import image_server
+from tests.web.guests import SETTINGS, hosting
 from tests.web.resolver import sitecustomize as resolver
-
-SETTINGS = Download(
-    connections=8,
-    connections_per_host=2,
-    connect_timeout=1,
-    read_timeout=1,
-    total_timeout=2,
-    max_megabytes=1,
-    min_side=2,
-    retries=2,
-    user_agent="ViToon/0.1 (a test)",
-    respect_robots=True,
-    respect_opt_out=True,
-)
 
 
 @pytest.fixture(scope="module")
@@ -156,12 +138,6 @@ def test_a_name_that_nobody_knows_is_said(get):
     assert reason(get, "http://nobody.invalid/") == "no_such_host"
 
 
-def test_proxy_variables_are_ignored(server, loopback, get, monkeypatch):
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    assert get(f"{server.url}/plain.png").status == 200
-
-
 # ---- what it takes ----------------------------------------------------------------------------
 
 
@@ -243,54 +219,13 @@ def test_who_asks_for_an_hour_is_not_asked_again(server, loopback, get):
 
 def test_retry_after_is_read_as_seconds_or_a_date():
     soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=30)
-    assert client.retry_after("7") == 7
-    assert 28 < client.retry_after(format_datetime(soon, usegmt=True)) <= 30
-    assert [client.retry_after(said) for said in (None, "soon", "-3", "", "²")] == [0] * 5
-    assert client.retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert backoff.retry_after("7") == 7
+    assert 28 < backoff.retry_after(format_datetime(soon, usegmt=True)) <= 30
+    assert [backoff.retry_after(said) for said in (None, "soon", "-3", "", "²")] == [0] * 5
+    assert backoff.retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
 # ---- how it behaves: a server that looks at its guests ----------------------------------------
-
-
-class Guests(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *words):
-        pass
-
-    def do_GET(self):
-        book = self.server.book
-        with book["lock"]:
-            book["now"] += 1
-            book["most"] = max(book["most"], book["now"])
-            book["headers"].append(dict(self.headers))
-        time.sleep(0.05)
-        with book["lock"]:
-            book["now"] -= 1
-        to = self.server.redirect if self.path == "/away" else None
-        self.send_response(302 if to else 200)
-        self.send_header("Content-Length", "0")
-        if to:
-            self.send_header("Location", to)
-        self.end_headers()
-
-
-@contextlib.contextmanager
-def hosting(context=None):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Guests)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None
-    server.book = {"lock": threading.Lock(), "now": 0, "most": 0, "headers": []}
-    if context:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def test_a_host_has_no_more_connections_than_its_share(names, loopback):
@@ -332,27 +267,11 @@ def test_every_step_of_a_redirect_is_asked_about_first(server, loopback, get):
 @pytest.fixture
 def certificate(tmp_path, monkeypatch):
     """A server's TLS context for the name here.test, whose issuer this process trusts."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "here.test")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    hosts = x509.SubjectAlternativeName([x509.DNSName("here.test")])
-    issued = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(hosts, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (tmp_path / "one.pem").write_bytes(private + issued.public_bytes(pem))
-    (tmp_path / "ca.pem").write_bytes(issued.public_bytes(pem))
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "one.pem")
+    authority.issue_cert("here.test").configure_cert(context)
     return context
 
 

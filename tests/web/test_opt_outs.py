@@ -1,13 +1,14 @@
 """What owners of pictures say: robots.txt, and headers."""
 
 import pytest
-from test_client import SETTINGS
 from urllib3 import HTTPHeaderDict
 
 from stages.web.addresses import SWITCH
-from stages.web.client import Client, Refusal
+from stages.web.client import Client
 from stages.web.opt_outs import Robots, opted_out, parse, permitted
+from stages.web.refusals import Refusal
 from tests.web import image_server
+from tests.web.guests import SETTINGS
 
 
 def allowed(text, path, agent="ViToon"):
@@ -83,14 +84,14 @@ def test_a_rule_of_many_stars_takes_no_time():
         ([], False),
     ],
 )
-def test_a_header_that_says_no_to_training_is_heard(said, no):
+def test_a_header_that_says_no_to_training_is_respected(said, no):
     headers = HTTPHeaderDict()
     for value in said:
         headers.add("X-Robots-Tag", value)
     assert opted_out(headers, "ViToon") is no
 
 
-def test_the_reservation_of_text_and_data_mining_is_heard():
+def test_the_reservation_of_text_and_data_mining_is_respected():
     assert opted_out(HTTPHeaderDict({"TDM-Reservation": "1"}), "ViToon")
     assert not opted_out(HTTPHeaderDict({"TDM-Reservation": "0"}), "ViToon")
 

@@ -6,6 +6,7 @@ import socket
 ADDRESSES = {
     "here.test": ["127.0.0.1"],
     "also-here.test": ["127.0.0.1"],
+    "pictures.example": ["127.0.0.1"],  # for the proxy alone
     "private.test": ["10.1.2.3"],
     "mixed.test": ["127.0.0.1", "192.168.1.1"],
     "metadata.test": ["169.254.169.254"],

@@ -6,7 +6,7 @@ from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
 from stages.figures.components import name_row, no_rows_axis
-from stages.figures.drawing import ACCENT, MUTED, axes, tip
+from stages.figures.drawing import ACCENT, MUTED, axes, tooltip
 from stages.figures.report_data import Study
 
 ROW = 40  # pixels
@@ -43,7 +43,7 @@ def _draw(sizes: list[tuple[str, float, float]], canvas: FigureBase) -> None:
     for row, (name, weights, both) in enumerate(sizes):
         for value, colour, label in ((both, MUTED, "with optimiser"), (weights, ACCENT, "weights")):
             (bar,) = area.barh([row], [value], height=0.3, color=colour, label=label)
-            tip(bar, f"{name}, {label}: {value:.1f} MB")
+            tooltip(bar, f"{name}, {label}: {value:.1f} MB")
         name_row(area, row - 0.08, f"{name}: {weights:.1f}, {both:.1f}")
     no_rows_axis(area, len(sizes))
     area.set(xlabel="MB")

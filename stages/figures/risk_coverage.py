@@ -1,4 +1,4 @@
-"""Risk by coverage: how wrong a run is on the pictures that it is most sure of."""
+"""Risk-coverage curves: the error rate on the pictures that a run is most confident of."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -21,19 +21,19 @@ def figure(study: Study) -> Figure:
     risks = {id(run): risk_by_coverage(run.test) for run in study.runs}
     highest = max(risk[len(risk) // 10 :].max() for risk in risks.values())
     return Figure(
-        title="Risk by coverage",
-        caption="If a run only answers where it is surest and passes the rest to a person: the "
-        "share of its answers that is wrong, by the share of pictures it answers. Lower is better; "
-        "the right end is the error on all test pictures.",
+        title="Risk-coverage curves",
+        caption="If a run only answers where it is most confident and passes the rest to a person: "
+        "the share of its answers that is wrong (risk), by the share of pictures it answers "
+        "(coverage). Lower is better; the right end is the error on all test pictures.",
         description=" ".join(
-            f"{run.name}: {100 * at(risks[id(run)], 0.8):.1f} % wrong among the surest 80 %, "
-            f"{100 * risks[id(run)][-1]:.1f} % of all."
+            f"{run.name}: {100 * at(risks[id(run)], 0.8):.1f} % wrong among the most confident "
+            f"80 %, {100 * risks[id(run)][-1]:.1f} % of all."
             for run in study.runs
         ),
         panels=[
             Panel(pair[0].network, 330, 260, partial(_draw, pair, risks, highest)) for pair in pairs
         ],
-        header=["run", *(f"wrong among the surest {100 * share:.0f} %" for share in COVERAGES)],
+        header=["run", *(f"risk at coverage {100 * share:.0f} %" for share in COVERAGES)],
         rows=[
             [run.name, *(f"{100 * at(risks[id(run)], share):.1f} %" for share in COVERAGES)]
             for run in study.runs
@@ -54,5 +54,5 @@ def _draw(pair: Sequence[Run], risks: dict, highest: float, canvas: FigureBase) 
         points = np.unique(np.linspace(0, len(risk) - 1, 200).astype(int))
         area.plot(shares[points], 100 * risk[points], label=PHASES[run.phase], **STYLES[run.phase])
     area.set(xlim=(0, 101), ylim=(-0.02 * highest * 100, max(1, 105 * highest)))
-    area.set(xlabel="% of pictures answered, surest first", ylabel="% of answers wrong")
+    area.set(xlabel="coverage: % of pictures answered", ylabel="risk: % of answers wrong")
     area.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, borderpad=0)

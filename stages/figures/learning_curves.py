@@ -21,9 +21,9 @@ def figure(study: Study) -> Figure:
     return Figure(
         title="Learning curves",
         caption="Accuracy (share of pictures classified correctly) and loss (cross-entropy) after "
-        "each epoch. Training figures are measured on varied pictures, and in fine-tuning on "
-        "mixtures of two, which are harder than the pictures themselves: a training curve below "
-        "the validation curve is expected. All panels share their scales.",
+        "each epoch. Training figures are measured on augmented pictures, and in fine-tuning on "
+        "mixtures of two (mixup), which are harder than the pictures themselves: a training curve "
+        "below the validation curve is expected. All panels share their scales.",
         description="Two line charts per run. " + " ".join(map(_sentence, runs)),
         panels=[Panel(run.name, 330, 330, partial(_draw, run, limits)) for run in runs],
         header=["run", "epochs", "training accuracy", "validation accuracy", "validation loss"],

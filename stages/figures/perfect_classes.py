@@ -7,7 +7,7 @@ from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
 from stages.figures.components import name_row, no_rows_axis
-from stages.figures.drawing import TEST, axes, tip
+from stages.figures.drawing import TEST, axes, tooltip
 from stages.figures.report_data import Study
 from stages.statistics.runs import Run
 from stages.statistics.scores import per_class
@@ -45,7 +45,7 @@ def _draw(runs: Sequence[Run], shares: Sequence[float], canvas: FigureBase) -> N
     area = axes(canvas, 16, 34, 16, 36)
     for row, (run, share) in enumerate(zip(runs, shares, strict=True)):
         (bar,) = area.barh([row], [100 * share], height=0.3, color=TEST)
-        tip(bar, f"{run.name}: {100 * share:.0f} % of the classes")
+        tooltip(bar, f"{run.name}: {100 * share:.0f} % of the classes")
         name_row(area, row - 0.08, f"{run.name}: {100 * share:.0f} %")
     no_rows_axis(area, len(runs))
     area.set(xlim=(0, 100), xlabel="% of classes")

@@ -1,4 +1,4 @@
-"""What fine-tuning did to each network's predictions: corrected, spoilt, wrong otherwise."""
+"""What fine-tuning did to each network's predictions: corrected, newly wrong, wrong otherwise."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
 from stages.figures.components import name_row, no_rows_axis
-from stages.figures.drawing import MUTED, TEST, TRAIN, WRONG, axes, tip
+from stages.figures.drawing import MUTED, TEST, TRAIN, WRONG, axes, tooltip
 from stages.figures.report_data import Study
 from stages.statistics.runs import Run
 
@@ -38,7 +38,7 @@ def figure(study: Study) -> Figure:
 
 def outcomes(before: Run, after: Run) -> dict[str, int]:
     """Test pictures by what became of their prediction, those right both times left out."""
-    was, now = ~before.right, ~after.right
+    was, now = ~before.correct, ~after.correct
     same = before.test.predicted == after.test.predicted
     masks = (was & ~now, was & now & same, was & now & ~same, ~was & now)
     return {name: int(mask.sum()) for name, mask in zip(COLOURS, masks, strict=True)}
@@ -58,7 +58,7 @@ def _draw(count: dict[str, int], highest: int, canvas: FigureBase) -> None:
     area = axes(canvas, 16, 34, 16, 36)
     for row, (name, number) in enumerate(count.items()):
         (bar,) = area.barh([row], [number], height=0.3, color=COLOURS[name])
-        tip(bar, f"{name}: {number}")
+        tooltip(bar, f"{name}: {number}")
         name_row(area, row - 0.08, f"{name}: {number}")
     no_rows_axis(area, len(count))
     area.set(xlim=(0, max(1, highest) * 1.02), xlabel="test pictures")

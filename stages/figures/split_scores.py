@@ -5,7 +5,7 @@ from functools import partial
 from matplotlib.figure import FigureBase
 
 from stages.figures import Figure, Panel
-from stages.figures.drawing import GRID, INK, SPLIT_COLOURS, TEST, axes, tip
+from stages.figures.drawing import GRID, INK, SPLIT_COLOURS, TEST, axes, tooltip
 from stages.figures.report_data import Study
 from stages.statistics.scores import SPLITS, summary
 
@@ -20,8 +20,8 @@ def figure(study: Study) -> Figure:
     height = 84 + ROW * len(runs)
     return Figure(
         title="Accuracy and loss on training, validation and test pictures",
-        caption="Accuracy is better further right, log loss further left. The pictures are as "
-        "they are, not varied. A wide gap between training and test is overfitting. The green bar "
+        caption="Accuracy is better further right, log loss further left. All pictures are "
+        "without augmentation. A wide gap between training and test is overfitting. The green bar "
         "is the 95 % interval of the test figure.",
         description=" ".join(
             f"{run.name}: test accuracy {values['test']['accuracy']:.3f}, "
@@ -51,7 +51,7 @@ def _draw(study: Study, figures: list, key: str, canvas: FigureBase) -> None:
         for split, value in zip(SPLITS, ends, strict=True):
             style = {"color": SPLIT_COLOURS[split], "marker": MARKERS[split]}
             mark = area.scatter([value], [row], s=46, zorder=3, label=split, **style)
-            tip(mark, f"{run.name}, {split} pictures: {LABELS[key]} {value:.4f}")
+            tooltip(mark, f"{run.name}, {split} pictures: {LABELS[key]} {value:.4f}")
     area.set(ylim=(len(study.runs) - 0.6, -0.75), yticks=[], xlabel=LABELS[key])
     if key == "log_loss":
         area.set_xlim(left=0)

@@ -9,9 +9,10 @@ from matplotlib.figure import FigureBase
 from PIL import Image
 
 from stages.figures import Figure, Panel
-from stages.figures.components import LINE, said_of, sheet, shortened, show, thumbnail
+from stages.figures.components import LINE, prediction_text, sheet, show, thumbnail
 from stages.figures.drawing import INK, MUTED, TEST, WRONG
 from stages.figures.report_data import Study
+from stages.figures.text import fitting
 from stages.statistics.runs import Run
 
 EACH = 3  # pictures that are right, and that are wrong
@@ -30,13 +31,13 @@ def figure(study: Study) -> Figure:
     return Figure(
         title="Where the networks look",
         caption=f"The same test pictures for every fine-tuned network. Right: of the pictures that "
-        f"all of them get right, the {EACH} they are surest of, a class once. Wrong: of those that "
-        f"one at least gets wrong, the {EACH} with the least probability for the actual class. The "
-        "redder a place, the more it speaks for the class that is named below, from the least "
-        "to the most of each map. Convolutional "
-        "networks: Grad-CAM on the last feature map (Selvaraju et al. 2017). Transformers: "
-        "gradient-weighted attention through all layers (Chefer et al. 2021), as plain attention "
-        "rollout shows the same places for every class. A map says where, not why.",
+        f"all of them get right, the {EACH} they are most confident of, a class once. Wrong: of "
+        f"those that one at least gets wrong, the {EACH} with the least probability for the actual "
+        "class. The redder a place, the more it speaks for the class that is named below, from the "
+        "least to the most of each map. Convolutional networks: Grad-CAM on the last feature map "
+        "(Selvaraju et al. 2017). Transformers: gradient-weighted attention through all layers "
+        "(Chefer et al. 2021), as plain attention rollout shows the same places for every class. A "
+        "map says where, not why.",
         description=" ".join(
             f"{files[row]} ({'right' if row in right else 'wrong'}): "
             + ", ".join(f"{run.network} looks {where(study.maps[run.model][row])}" for run in runs)
@@ -50,7 +51,10 @@ def figure(study: Study) -> Figure:
         header=["picture", "actual", *(run.network for run in runs)],
         rows=[
             [files[row], test.classes[test.actual[row]]]
-            + [f"{said_of(run, row)}, looks {where(study.maps[run.model][row])}" for run in runs]
+            + [
+                f"{prediction_text(run, row)}, looks {where(study.maps[run.model][row])}"
+                for run in runs
+            ]
             for row in rows
         ],
     )
@@ -59,9 +63,9 @@ def figure(study: Study) -> Figure:
 def chosen(runs: Sequence[Run]) -> tuple[list[int], list[int]]:
     """Positions of the test pictures shown: right by all runs, wrong by one at least."""
     test = runs[0].test
-    belief = np.mean([run.test.probability[np.arange(len(test)), test.actual] for run in runs], 0)
-    all_right = np.all([run.right for run in runs], axis=0)
-    surest = np.argsort(-belief, kind="stable")
+    given = [run.test.probability[np.arange(len(test)), test.actual] for run in runs]
+    all_right = np.all([run.correct for run in runs], axis=0)
+    surest = np.argsort(-np.mean(given, axis=0), kind="stable")
     right = _one_a_class([row for row in surest if all_right[row]], test.actual)
     wrong = _one_a_class([row for row in surest[::-1] if not all_right[row]], test.actual)
     return right, wrong
@@ -107,15 +111,15 @@ def _draw(study: Study, runs: Sequence[Run], row: int, canvas: FigureBase) -> No
     pixels = thumbnail(study.test.files[row], SIDE)
     tiles = [(pixels, "the picture", "", MUTED)]
     for run in runs:
-        said = said_of(run, row)
-        tiles.append((overlaid(pixels, study.maps[run.model][row]), run.network, said,
-                      TEST if run.right[row] else WRONG))  # fmt: skip
+        prediction = prediction_text(run, row)
+        tiles.append((overlaid(pixels, study.maps[run.model][row]), run.network, prediction,
+                      TEST if run.correct[row] else WRONG))  # fmt: skip
     area = sheet(canvas)
-    for index, (tile, name, said, colour) in enumerate(tiles):
+    for index, (tile, name, prediction, colour) in enumerate(tiles):
         left, top = 2 + (TILE + 6) * (index % COLUMNS), 26 + (TILE + BELOW) * (index // COLUMNS)
         show(area, tile, left, top, TILE)
         for line, (text, style) in enumerate(
-            [(name, {"color": INK if said else MUTED}), (said, {"color": colour})]
+            [(name, {"color": INK if prediction else MUTED}), (prediction, {"color": colour})]
         ):
-            text = shortened(text, TILE, 9)
+            text = fitting(text, TILE, 9)
             area.text(left, top + TILE + 3 + LINE * line, text, fontsize=9, va="top", **style)
