@@ -6,11 +6,11 @@ class. For each run there are whole numbers of right and of predicted pictures t
 
 import numpy as np
 import pytest
-from test_scores import predictions
 
 from stages.figures.perfect import perfect_classes
 from stages.statistics.runs import Run
 from stages.statistics.scores import confusion, per_class, summary
+from tests.statistics.test_scores import predictions
 
 CLASSES = ("Bird", "Car", "Cat", "Dog", "Flower", "Panda", "Penguin", "Plane", "Tiger", "Tree")
 EACH = 15

@@ -1,13 +1,13 @@
 """What owners of pictures say: robots.txt, and headers."""
 
 import pytest
-from test_client import SETTINGS
 from urllib3 import HTTPHeaderDict
 
 from stages.web.addresses import SWITCH
 from stages.web.client import Client, Refusal
 from stages.web.opt_outs import Robots, opted_out, parse, permitted
 from tests.web import image_server
+from tests.web.test_client import SETTINGS
 
 
 def allowed(text, path, agent="ViToon"):
