@@ -33,6 +33,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
 # The tests of a room are those of its own folder, and these.
 ROOMS = {
@@ -42,7 +43,7 @@ ROOMS = {
 }
 PACKAGES = (
     *("PIL.Image", "cleanlab.filter", "cryptography.x509", "imagehash"),
-    *("matplotlib.font_manager", "pydantic", "scipy.stats", "sklearn.model_selection", "tqdm"),
+    *("matplotlib.font_manager", "pydantic", "scipy.stats", "sklearn.model_selection"),
     *("statsmodels.stats.multitest", "urllib3", "yaml"),
 )
 AT_ONCE = 2
@@ -90,7 +91,7 @@ def main(targets: Sequence[str], sample: int) -> None:
         require_passing(files)
         drawn = random.Random(0).sample(every, min(len(every), sample))
         started, missed = time.monotonic(), []
-        for mutant, seen in outcomes(drawn):
+        for mutant, seen in tqdm(outcomes(drawn), target, len(drawn), unit="mutant", disable=None):
             if not seen:
                 missed.append(mutant)
                 print(mutant.told, flush=True)
@@ -192,14 +193,19 @@ def outcomes(drawn: Sequence[Mutant]) -> Iterator[tuple[Mutant, bool]]:
     with tempfile.TemporaryDirectory() as folder:
         workers = [Worker(copied(Path(folder, str(number)))) for number in range(AT_ONCE)]
         left = list(reversed(drawn))
-        while left or any(worker.mutant for worker in workers):
+        try:
+            while left or any(worker.mutant for worker in workers):
+                for worker in workers:
+                    if worker.mutant and (code := ended(worker)) is not None:
+                        yield worker.mutant, code not in UNSEEN
+                        worker.mutant = None
+                    if left and not worker.mutant:
+                        start(worker, left.pop())
+                time.sleep(0.02)
+        finally:
             for worker in workers:
-                if worker.mutant and (code := ended(worker)) is not None:
-                    yield worker.mutant, code not in UNSEEN
-                    worker.mutant = None
-                if left and not worker.mutant:
-                    start(worker, left.pop())
-            time.sleep(0.02)
+                if worker.mutant:
+                    kill(worker.process)
 
 
 def copied(tree: Path) -> Path:
@@ -233,14 +239,18 @@ def ended(worker: Worker) -> int | None:
     """The exit code of a worker's process, which leaves its tree as it was."""
     late = time.monotonic() > worker.ends
     if late:
-        os.killpg(worker.process, signal.SIGKILL)
+        kill(worker.process)
     process, status = os.waitpid(worker.process, 0 if late else os.WNOHANG)
     if not process:
         return None
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(worker.process, signal.SIGKILL)  # what its tests have started
+    kill(worker.process)  # what its tests have started
     shutil.copy(worker.mutant.file, worker.tree / worker.mutant.file)
     return os.waitstatus_to_exitcode(status)
+
+
+def kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def tested(file: Path) -> int:
