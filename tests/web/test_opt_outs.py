@@ -124,6 +124,8 @@ def test_a_hosts_robots_txt_is_read_once_and_obeyed(monkeypatch):
         ("Disallow: a", "/a", True),  # a rule starts where the path does
         ("Allow: /ab\nDisallow: /a", "/abc", True),
         ("Disallow: /ab\nAllow: /a", "/abc", False),
+        ("Disallow: *", "/x", False),
+        ("Disallow: **/x", "/a/x", False),
         ("Disallow: /a%2Fb", "/a%2fb", False),
         ("Disallow: /a%2Fb", "/a/b", True),
         ("Disallow: /ä", "/%C3%A4", False),
