@@ -123,6 +123,7 @@ def test_text_stands_above_and_below_its_picture_and_touches_no_other(sheets):
     (page,), _ = sheets(cells(12, long, "not to be seen on rgb.background #ffffff " * 4))
     (free,), _ = sheets(cells(12))
     written = (page != free).any(axis=2)
+    assert ((page == GREEN).all(axis=2) == (free == GREEN).all(axis=2)).all(), "none on a picture"
     assert dark(page)[8:37].any(), "the heading"
     assert not dark(page)[:8].any()
     for top in (40, 193):
@@ -170,6 +171,10 @@ def test_a_text_that_fits_is_one_line_and_has_no_mark():
     assert contact_sheets._wrapped("a" * fitting, 3) == ["a" * fitting]
     assert contact_sheets._wrapped("a" * (fitting + 1), 3) == ["a" * fitting, "a"]
     assert contact_sheets._wrapped("a-" + "b" * 40, 2)[0].startswith("a-bbb"), "too early a break"
+    assert contact_sheets._wrapped("short-name", 3) == ["short-name"]
+    assert contact_sheets._wrapped("one-break" + "-then" * 9, 1)[0].startswith("one-break-then")
+    one_break = "a" * 12 + "-" + "b" * 20
+    assert contact_sheets._wrapped(one_break, 3)[0] == "a" * 12 + "-"
 
 
 def noise(strength, side=104):
