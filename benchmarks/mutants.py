@@ -30,7 +30,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -76,12 +76,13 @@ class Worker:
     tree: Path
     mutant: Mutant | None = None
     process: int = 0
-    ends: float = field(default=0.0)
+    ends: float = 0.0
 
 
 def main(targets: Sequence[str], sample: int) -> None:
     for name in PACKAGES:
         importlib.import_module(name)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which ends what was started, too
     gc.freeze()  # pytest collects garbage at its end
     for target in targets:
         path = Path("stages", target) if target in ROOMS else Path(target)
@@ -224,6 +225,7 @@ def start(worker: Worker, mutant: Mutant) -> None:
     worker.process = os.fork()
     if not worker.process:
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         code = pytest.ExitCode.INTERNAL_ERROR
         try:
             os.chdir(worker.tree)
