@@ -3,13 +3,13 @@
 # ARGS="…" is passed on: make repro ARGS=--force, make test ARGS="-k split".
 
 .DEFAULT_GOAL := help
-.PHONY: help repro status test lint lock parity environment
+.PHONY: help repro status test mutants lint lock parity environment
 
 # dvc.yaml's commands are `python -m stages.…`: that python has to be the environment's.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 repro: environment ## run what the last change touches: data, networks, report (dvc repro)
 	@$(IN_VENV) python -m dvc repro $(ARGS)
@@ -26,6 +26,9 @@ test: environment ## the tests, then what `make lint` would say
 	@$(IN_VENV) python -m pytest -n 2 --dist loadfile $(ARGS)
 	@$(IN_VENV) python -m ruff check --quiet
 	@$(IN_VENV) python -m ruff format --check --quiet
+
+mutants: environment ## which small changes of the code no test sees; ARGS="web" takes one room
+	@$(IN_VENV) python -m benchmarks.mutants $(ARGS)
 
 lint: environment ## put the code in the house's form, and name what needs a hand (ruff)
 	@$(IN_VENV) python -m ruff format

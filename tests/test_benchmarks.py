@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import against_pytorch, many_networks, tutorial_script, workplace
+from benchmarks import against_pytorch, many_networks, mutants, tutorial_script, workplace
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 OTHER = {"pytorch_finetune"}  # which runs in PyTorch's environment
@@ -61,3 +61,40 @@ def test_entries_of_a_network_are_those_of_the_lock_as_written(tmp_path):
 
 def test_ten_networks_are_ten():
     assert len({*many_networks.FIRST, *many_networks.ADDED}) == 10
+
+
+def test_every_place_of_a_program_gives_mutants_that_differ_in_it_alone(tmp_path):
+    file = tmp_path / "one.py"
+    file.write_text(
+        '"""Text: 1."""\n'
+        "def share(part: int = 0) -> float:\n"
+        "    if part < 2 and part:\n"
+        "        raise ValueError(part)\n"
+        "    print(part)\n"
+        "    return part / 3\n"
+    )
+    found = list(mutants.mutants(file))
+    assert [one.told.removeprefix(f"{file}:") for one in found] == [
+        "2: 0  →  1",
+        "3: if part < 2 and part:  →  not (part < 2 and part)",
+        "3: part < 2 and part  →  part < 2 or part",
+        "3: part < 2  →  part <= 2",
+        "3: part < 2  →  part >= 2",
+        "3: 2  →  3",
+        "4: raise ValueError(part)  →  pass",
+        "5: print(part)  →  pass",
+        "6: return part / 3  →  return None",
+        "6: part / 3  →  part * 3",
+        "6: 3  →  4",
+    ]
+    assert len({one.text for one in found}) == len(found)
+
+
+def test_a_mutant_runs_with_the_tests_that_name_its_module(monkeypatch):
+    monkeypatch.chdir(FOLDER.parent)
+    tests = mutants.tests_of(Path("stages/web/opt_outs.py"))
+    assert tests[0] == "tests/web/test_opt_outs.py"
+    assert "tests/web/test_packages.py" not in tests
+    assert mutants.tests_of(Path("stages/web/resumable.py")) == [
+        "tests/networks/test_publishers.py"
+    ]

@@ -105,3 +105,62 @@ def test_the_listing_knows_classes_by_name_and_rows_by_split(tmp_path):
     assert listing.classes == ["Cat", "Dog"]
     assert listing.labels.tolist() == [1, 0, 1]
     assert listing.rows("train").tolist() == [0, 2]
+
+
+def test_a_view_moves_down_too(picture):
+    view = vary(picture, {"down": 1.0}, shift=0.25)
+    assert np.array_equal(view[8:], picture[:-8])
+    assert np.all(view[:7] == 255)
+
+
+def test_limits_are_shares_of_the_size_degrees_and_factors(picture):
+    half = vary(picture, {"right": 0.5, "down": -0.5}, shift=0.25)
+    assert np.array_equal(half[:-4, 4:], picture[4:, :-4])
+    out = vary(picture, {"zoom": -1.0}, zoom=0.5)  # half as large, in the middle
+    assert np.all(out[:7] == 255)
+    assert tuple(out[10, 9]) == (0, 255, 0)
+    assert tuple(out[20, 10]) == (255, 0, 0)
+    assert tuple(vary(picture, {"light": 1.0}, brightness=0.5)[20, 3]) == (255, 0, 0)
+    assert tuple(vary(picture // 2, {"light": 1.0}, brightness=0.5)[20, 3]) == (190, 0, 0)
+
+
+def test_a_positive_turn_is_clockwise_and_the_other_is_not(picture):
+    clockwise = vary(picture, {"turn": 1.0}, rotation=90.0)
+    other = vary(picture, {"turn": -1.0}, rotation=90.0)
+    assert tuple(clockwise[16, 29]) == (0, 255, 0)
+    assert tuple(other[16, 2]) == (0, 255, 0)
+
+
+def test_a_mirrored_view_turns_and_moves_as_another_does(picture):
+    """Mirrored first, then turned and moved: in the picture's frame, not in the mirror's."""
+    options = {"rotation": 90.0, "shift": 0.25}
+    draws = {"turn": 1.0, "right": 1.0}
+    mirrored = vary(picture, draws, mirror=True, **options)
+    expected = vary(np.ascontiguousarray(picture[:, ::-1]), draws, **options)
+    assert np.abs(mirrored.astype(int) - expected)[1:-1, 9:-1].max() <= 1
+
+
+def test_half_of_all_views_are_mirrored_and_the_draws_fill_their_range(picture):
+    wide = STILL.model_copy(update={"mirror": True, "views": 200})
+    made = datasets.views(picture[None], ["a"], wide, "#ffffff", seed=0)[0]
+    mirrored = sum(np.array_equal(view, picture[:, ::-1]) for view in made)
+    assert 70 < mirrored < 130
+    assert mirrored + sum(np.array_equal(view, picture) for view in made) == 200
+    bright = STILL.model_copy(update={"brightness": 1.0, "views": 200})
+    made = datasets.views(picture[None] // 2, ["a"], bright, "#ffffff", seed=0)[0]
+    levels = made[:, 20, 3, 0]
+    assert levels.min() < 20
+    assert levels.max() > 235
+    assert 110 < levels.mean() < 144
+
+
+def test_pixels_come_in_pieces_that_together_are_all(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/rgb").mkdir(parents=True)
+    files = [f"{number}.png" for number in range(7)]
+    for number, file in enumerate(files):
+        Image.new("RGB", (8, 8), (30 * number, 0, 0)).save(tmp_path / "data/rgb" / file)
+    pieces = list(datasets.pixels_in_pieces(files, 8, "#ffffff", 3))
+    assert [len(piece) for piece in pieces] == [3, 3, 1]
+    assert np.array_equal(np.concatenate(pieces), datasets.read_pixels(files, 8, "#ffffff"))
+    assert np.concatenate(pieces)[:, 0, 0, 0].tolist() == [30 * number for number in range(7)]

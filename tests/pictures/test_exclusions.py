@@ -156,3 +156,52 @@ def test_the_how_to_does_what_it_says(pictures, list_raw, project):
         "Cat/blank.png": "blank on white and on black",
         "Dog/openmoji_hot-dog.png": "food",
     }
+
+
+def line(number, file="", sha256="", reason="why"):
+    return exclusions.Exclusion(number, file, sha256, reason)
+
+
+def found_row(raw, sha256, status="kept"):
+    return {"raw": raw, "sha256": sha256, "file": raw, "status": status, "reason": ""}
+
+
+def test_a_picture_is_known_by_its_bytes_before_its_name_and_by_the_first_line_of_several():
+    rows = [found_row("a.png", SHA), found_row("b.png", "other"), found_row("c.png", "third")]
+    lines = [
+        line(2, "a.png", reason="by name"),
+        line(3, "a.png", SHA, "by bytes"),
+        line(4, "b.png", reason="first"),
+        line(5, "b.png", reason="second"),
+        line(6, "c.png", "0" * 64, "other bytes"),
+    ]
+    marked, unmet = exclusions.apply(lines, rows)
+    assert [(row["status"], row["reason"], row["file"]) for row in marked] == [
+        ("excluded", "by bytes", ""),
+        ("excluded", "first", ""),
+        ("kept", "", "c.png"),
+    ]
+    assert [exclusion.line for exclusion in unmet] == [6]
+    assert rows[0]["status"] == "kept", "the rows given are left as they are"
+
+
+def test_a_file_is_read_with_spaces_capitals_and_empty_lines(study):
+    path = study / "exclude.csv"
+    path.write_text(f"file,sha256,reason\n\n a.png , {SHA.upper()} , a fox \n,,\ndata/raw/b,,c\n")
+    assert exclusions.read(path) == [line(3, "a.png", SHA, "a fox"), line(5, "b", reason="c")]
+
+
+@pytest.mark.parametrize("digits", ["0" * 63, "0" * 65, "0" * 63 + "g", "x" * 5000])
+def test_what_is_no_sha256_is_said_in_a_short_line(study, digits):
+    path = study / "exclude.csv"
+    path.write_text(f"file,sha256,reason\na.png,{digits},why\n")
+    with pytest.raises(StudyError, match="line 2 has the sha256") as error:
+        exclusions.read(path)
+    assert len(str(error.value)) < len(str(path)) + 150
+
+
+def test_a_wrong_first_line_is_quoted_in_part(study):
+    path = study / "exclude.csv"
+    path.write_text("a" * 5000 + "\n")
+    with pytest.raises(StudyError, match=r"starts with a{50,100}; its first line is"):
+        exclusions.read(path)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stages.pictures import decoding, images
-from stages.pictures.formats import FORMATS, REASONS, NoPictureError, describe
+from stages.pictures import decoding, formats, images
+from stages.pictures.formats import FORMATS, REASONS, NoPictureError, describe, format_of
 from tests.web import image_server
 
 SVG = (
@@ -150,3 +150,70 @@ def test_a_damaged_file_of_any_format_is_a_picture_or_has_a_reason(data, kind):
     if kind != "SVG":  # drawn in a process of its own; tests/pictures/test_svg.py
         with contextlib.suppress(images.PictureError):
             decoding.decode(given_, 1)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP"])
+def test_a_picture_without_its_last_byte_is_told(kind):
+    assert reason(encoded(kind)[:-1]) == "truncated"
+
+
+def test_as_many_pixels_as_allowed_are_no_bomb(monkeypatch):
+    monkeypatch.setattr(formats, "MAX_PIXELS", 1200)
+    assert describe(encoded("PNG")) == ("PNG", 40, 30)
+    monkeypatch.setattr(formats, "MAX_PIXELS", 1199)
+    assert reason(encoded("PNG")) == "too_many_pixels"
+
+
+def box(name, content=b"", size=None):
+    return struct.pack(">I4s", 8 + len(content) if size is None else size, name) + content
+
+
+@pytest.mark.parametrize(
+    ("after", "whole"),
+    [
+        (box(b"free"), True),
+        (box(b"free", b"abc"), True),
+        (box(b"free", b"abc", size=12), False),
+        (box(b"free", b"abc", size=0), True),  # to the end of the file
+        (box(b"free", b"abc", size=7), False),
+        (box(b"free", struct.pack(">Q", 19) + b"abc", size=1), True),  # a length of 64 bits
+        (box(b"free", struct.pack(">Q", 20) + b"abc", size=1), False),
+        (b"\0\0\0", True),  # less than a box
+    ],
+)
+def test_an_avif_ends_where_its_last_box_does(after, whole):
+    data = encoded("AVIF") + after
+    assert (describe(data)[0] if whole else reason(data)) == ("AVIF" if whole else "truncated")
+
+
+@pytest.mark.parametrize("brand", [b"avif", b"avis"])
+def test_an_avif_may_name_its_brand_among_others(brand):
+    data = encoded("AVIF")
+    assert data[8:12] == b"avif"
+    head = struct.pack(">I4s4sI", 24, b"ftyp", b"mif1", 0)
+    assert format_of(head + b"miaf" + brand) == "AVIF"
+    assert format_of(struct.pack(">I4s4sI", 16, b"ftyp", brand, 0)) == "AVIF"
+    # What comes after the box is no brand, nor is the version: mif1 alone is a HEIF.
+    assert format_of(struct.pack(">I4s4sI", 16, b"ftyp", b"mif1", 0) + brand) == "HEIF"
+    assert format_of(struct.pack(">I4s4s4s", 20, b"ftyp", b"mif1", brand) + b"miaf") == "HEIF"
+
+
+def test_text_that_starts_with_bm_is_no_bitmap():
+    assert reason(b"BMW and other cars") == "unknown_format"
+    assert reason(b"BM" + bytes(4) + b"\0\0\1\0" + bytes(50)) == "unknown_format"
+
+
+def test_a_gif_may_end_in_zeros_and_in_nothing_else():
+    data = encoded("GIF")
+    assert describe(data + bytes(50)) == ("GIF", 40, 30)
+    assert reason(data + b"and more") == "truncated"
+
+
+@pytest.mark.parametrize("head", [b"RIFF\0\0\0\0WAVE", b"XIFF\0\0\0\0WEBP", b"MM*\0", b"II\0*"])
+def test_a_head_that_is_half_right_is_unknown(head):
+    assert reason(head + bytes(60)) == "unknown_format"
+
+
+def test_a_big_endian_tiff_is_one():
+    head = b"MM\0*" + struct.pack(">IH", 8, 0)
+    assert format_of(head) == "TIFF"

@@ -199,6 +199,29 @@ def test_grey_goes_through_a_colour_profile_and_stays_grey():
     assert np.allclose(colours(data)[0], (128, 128, 128), atol=2)
 
 
+def grey_profile() -> bytes:
+    """An ICC profile of grey alone, whose levels are light itself: a header and two tags."""
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)  # D50
+    curve = b"curv" + bytes(4) + struct.pack(">IHH", 1, 256, 0)  # the exponent 1
+    table = struct.pack(">I", 2)
+    table += b"wtpt" + struct.pack(">II", 156, len(white))
+    table += b"kTRC" + struct.pack(">II", 156 + len(white), len(curve))
+    body = table + white + curve
+    head = struct.pack(">I", 128 + len(body)) + bytes(4) + b"\2\x10\0\0mntrGRAYXYZ "
+    head += bytes(12) + b"acsp" + bytes(28) + white[8:]
+    return head.ljust(128, b"\0") + body
+
+
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_grey_goes_through_a_profile_of_grey(mode):
+    data = saved(Image.new("L", (1, 1), 55).convert(mode), icc_profile=grey_profile())
+    assert np.allclose(colours(data)[0], (128, 128, 128), atol=2)
+
+
+def test_a_profile_of_grey_says_nothing_of_colours():
+    assert colours(saved(Image.new("RGB", (1, 1), RED), icc_profile=grey_profile())) == [RED]
+
+
 @pytest.mark.parametrize("profile", [b"junk", b"\0" * 128, swapped()[:200]])
 def test_a_broken_profile_is_as_none(profile):
     assert colours(saved(Image.new("RGB", (1, 1), RED), icc_profile=profile)) == [RED]

@@ -1,6 +1,7 @@
 """Near duplicates among many pictures, found in blocks."""
 
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -57,3 +58,28 @@ def test_ten_thousand_pictures_are_compared_in_seconds_of_the_processor():
     start = time.process_time()
     assert len(found(copies(10_000, 0.2), 6)) >= 1500
     assert time.process_time() - start < 10
+
+
+def test_found_pairs_are_handed_on_some_at_a_time(monkeypatch):
+    monkeypatch.setattr(near_duplicates, "CELLS", 60)
+    monkeypatch.setattr(near_duplicates, "PAIRS", 100)
+    parts = [len(first) for first, _ in near_duplicates.pairs(np.zeros((40, 2), np.uint64), 0)]
+    assert sum(parts) == 40 * 39 / 2
+    assert all(100 < part <= 160 for part in parts[:-1])
+    assert len(parts) > 4
+
+
+def test_memory_does_not_grow_with_all_that_is_compared():
+    hashed = copies(3000, 0)  # 9 million pairs, 8 bytes each
+    tracemalloc.start()
+    try:
+        assert found(hashed, 0) == []
+        assert tracemalloc.get_traced_memory()[1] < 12e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_as_many_bits_as_allowed_may_differ():
+    hashed = np.array([[0, 2**64 - 1], [0b111, 2**64 - 1]], np.uint64)
+    assert found(hashed, 3) == [(0, 1)]
+    assert found(hashed, 2) == []

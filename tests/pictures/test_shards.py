@@ -138,3 +138,35 @@ def test_a_picture_missing_from_the_shards_is_a_rejected_row(study, few):
     to_rgb.main()
     ends = [row["reason"] for row in read_table(RGB / "manifest.csv")]
     assert ends == [*[""] * 5, "missing, though the manifest lists it"]
+
+
+def test_a_shard_holds_at_most_its_number_of_one_class_as_they_are_and_without_a_date(
+    tmp_path, few
+):
+    put(tmp_path, *(f"Cat/{n}.png" for n in range(7)))
+    shards.pack(tmp_path)
+    entries = [zipfile.ZipFile(path).infolist() for path in sorted(tmp_path.glob("*.zip"))]
+    assert [len(part) for part in entries] == [3, 3, 1]
+    for entry in (entry for part in entries for entry in part):
+        assert entry.compress_type == zipfile.ZIP_STORED
+        assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+
+
+def test_a_shard_that_is_written_anew_is_read_anew(tmp_path, few):
+    put(tmp_path, *(f"Cat/{n}.png" for n in range(5)))
+    shards.pack(tmp_path)
+    assert shards.read(tmp_path, "Cat/0.png") == b"Cat/0.png" * 99
+    for shard in tmp_path.glob("*.zip"):
+        shard.unlink()
+    put(tmp_path, *(f"Cat/{n}.png" for n in range(1, 6)))
+    (tmp_path / "Cat/1.png").write_bytes(b"another")
+    shards.pack(tmp_path)
+    assert shards.listing(tmp_path) == {f"Cat/{n}.png" for n in range(1, 6)}
+    assert shards.read(tmp_path, "Cat/1.png") == b"another"
+
+
+def test_a_class_folder_with_something_else_in_it_stays(tmp_path, few):
+    put(tmp_path, *(f"Cat/{n}.png" for n in range(5)), "Cat/drafts/a.png")
+    shards.pack(tmp_path)
+    assert (tmp_path / "Cat/drafts/a.png").exists()
+    assert [path.name for path in (tmp_path / "Cat").iterdir()] == ["drafts"]

@@ -5,8 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import norm
+from sklearn.metrics import precision_recall_fscore_support
 
-from stages.statistics.bootstrap import accuracy_interval, draws, interval, replicates
+from stages.statistics.bootstrap import (
+    REPLICATES,
+    accuracy_interval,
+    draws,
+    interval,
+    replicates,
+)
 from stages.statistics.scores import summary
 from tests.statistics.test_scores import predictions, random_predictions
 
@@ -48,3 +55,40 @@ def test_the_seed_decides_the_draws():
     said = random_predictions(50, classes=3)
     assert np.array_equal(draws(said, 3), draws(said, 3))
     assert not np.array_equal(draws(said, 3), draws(said, 4))
+
+
+def test_macro_figures_are_scikit_learns_over_the_classes_that_were_drawn():
+    """Few pictures, so that classes are missing, or drawn or predicted once, in many draws."""
+    said = random_predictions(12, classes=4, seed=3)
+    drawn = draws(said, seed=0)
+    order = np.argsort(said.groups)
+    found = replicates(said, drawn)
+    for draw in range(40):
+        part = said.where(np.repeat(order, drawn[draw].astype(int)))
+        expected = precision_recall_fscore_support(
+            part.actual,
+            part.predicted,
+            labels=np.unique(part.actual),
+            average="macro",
+            zero_division=0,
+        )
+        figures = [found[f"macro_{name}"][draw] for name in ("precision", "recall", "f1")]
+        assert figures == pytest.approx(expected[:3])
+
+
+def test_each_draw_has_as_many_groups_as_there_are():
+    said = random_predictions(30, classes=3)
+    said = replace(said, groups=np.array([f"g{i // 3}" for i in range(30)]))
+    drawn = draws(said, seed=0)
+    assert drawn.shape == (REPLICATES, 10)
+    assert (drawn.sum(axis=1) == 10).all()
+
+
+def test_where_draws_differ_the_interval_is_theirs_whatever_the_number_of_groups():
+    values = np.linspace(0.5, 1, 101)
+    assert accuracy_interval(values, groups=3) == pytest.approx((0.5125, 0.9875))
+
+
+def test_draws_are_as_many_as_the_report_says(project):
+    text = (project / "docs/report.md").read_text(encoding="utf-8")
+    assert f"bootstrap, {REPLICATES:,} draws" in text

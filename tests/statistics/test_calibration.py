@@ -64,3 +64,24 @@ def test_risk_by_coverage_by_hand():
 def test_a_certain_mistake_does_not_break_scaling():
     said = replace(sure([1.0, 0.7], [False, True]))
     assert np.isfinite(temperature_scaled(said, 3.0).probability).all()
+
+
+def test_a_confidence_at_the_edge_of_two_bins_is_in_the_upper_one():
+    pictures = reliability(sure([0.5, 0.75, 0.79, 0.25], [True] * 4))[:, 0]
+    assert pictures.tolist() == [0, 0, 1, 0, 0, 1, 0, 2, 0, 0]
+
+
+def test_a_bin_without_pictures_has_no_confidence_and_no_accuracy():
+    assert np.isnan(reliability(sure([0.95], [True]))[0, 1:]).all()
+
+
+def test_a_temperature_is_looked_for_from_a_twentieth_to_twenty():
+    too_sure = sure([0.999999] * 20, [True, False] * 10)
+    assert fit_temperature(too_sure) == pytest.approx(20, rel=0.01)
+    too_shy = sure([0.51] * 20, [True] * 20)
+    assert fit_temperature(too_shy) == pytest.approx(1 / 20, rel=0.01)
+
+
+def test_equally_sure_predictions_keep_their_order():
+    said = sure([0.9, 0.9, 0.9], [True, False, True])
+    assert risk_by_coverage(said).tolist() == pytest.approx([0, 1 / 2, 1 / 3])

@@ -1,11 +1,21 @@
 """Tests between runs: against statsmodels, hand-counted cases, and simulated studies."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar as theirs
 from statsmodels.stats.multitest import multipletests
 
-from stages.statistics.comparisons import compare, discordant, holm, mcnemar, needed_pictures
+from stages.statistics.comparisons import (
+    Comparison,
+    compare,
+    discordant,
+    holm,
+    in_words,
+    mcnemar,
+    needed_pictures,
+)
 from stages.statistics.runs import Run
 from tests.statistics.test_scores import predictions
 
@@ -48,7 +58,8 @@ def test_the_number_of_pictures_needed_finds_a_difference_in_four_of_five_studie
     needed = needed_pictures(12, 4, 100)  # of 100 pictures: 12 only the one, 4 only the other
     rng = np.random.default_rng(0)
     counts = rng.multinomial(needed, [0.12, 0.04, 0.84], size=2000)
-    power = np.mean([mcnemar(int(a), int(b)) < 0.05 for a, b, _ in counts])
+    p_value = cache(mcnemar)
+    power = np.mean([p_value(int(a), int(b)) < 0.05 for a, b, _ in counts])
     assert 0.74 < power < 0.84  # the exact test asks for a little more than the formula
 
 
@@ -75,3 +86,70 @@ def test_a_clear_difference_is_told_in_words_and_an_unclear_one_with_what_it_tak
         "percentage points, 95 % CI 1.1 to 3.0, p = 0.50. To detect a true difference of this size "
         "takes about 400 test pictures."
     )
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [
+        (0.0001, "p < 0.001"),
+        (0.00099, "p < 0.001"),
+        (0.001, "p = 0.001"),
+        (0.0099, "p = 0.010"),
+        (0.01, "p = 0.01"),
+        (0.994, "p = 0.99"),
+        (1, "p = 1.00"),
+    ],
+)
+def test_a_small_p_value_has_three_digits_a_tiny_one_none(p, words):
+    assert in_words(p) == words
+
+
+def test_runs_that_are_equally_good_are_said_to_be_so_without_a_number_of_pictures():
+    right = np.ones(50, bool)
+    one, other = right.copy(), right.copy()
+    one[0] = other[1] = False
+    (made,) = compare([run("A", one), run("B", other)], [np.array([0.98]), np.array([0.98])])
+    assert (made.first.network, made.second.network) == ("A", "B")
+    assert made.sentence == (
+        "A, transferred and B, transferred do not differ significantly on 50 pictures: "
+        "0.0 percentage points, 95 % CI 0.0 to 0.0, p = 1.00."
+    )
+
+
+def test_a_worse_end_of_an_interval_has_a_real_minus():
+    right = np.ones(40, bool)
+    worse = right.copy()
+    worse[0] = False
+    draws = [np.array([0.95, 1.0]), np.array([1.0, 0.95])]
+    (made,) = compare([run("A", right), run("B", worse)], draws)
+    assert "2.5 percentage points, 95 % CI −4.8 to 4.8, p = 1.00." in made.sentence
+
+
+def compared(p, **facts):
+    one = run("A", [True] * 10)
+    known = {"pictures": 10, "only_first": 3, "only_second": 0, "low": 0.1, "high": 0.5}
+    return Comparison(one, one, **known | facts, p=p)
+
+
+def test_a_p_value_of_5_percent_is_not_below_it():
+    assert compared(0.0499).significant
+    assert not compared(0.05).significant
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "pictures", "told"),
+    [
+        (1, 0, 2, "14"),
+        (7, 0, 10, "9"),
+        (20, 10, 200, "470"),  # 469 by the formula
+        (101, 100, 1000, "1,600,000"),
+    ],
+)
+def test_pictures_needed_are_told_in_two_digits(only_first, only_second, pictures, told):
+    facts = {"only_first": only_first, "only_second": only_second, "pictures": pictures}
+    assert f" takes about {told} test pictures." in compared(1.0, **facts).sentence
+
+
+def test_the_number_of_pictures_needed_is_that_of_connors_formula():
+    # Of 100 pictures 12 and 4: (1.959964 √0.16 + 0.841621 √(0.16 − 0.0064))² / 0.0064 = 193.8.
+    assert needed_pictures(12, 4, 100) == needed_pictures(4, 12, 100) == 194

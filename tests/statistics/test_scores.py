@@ -114,3 +114,36 @@ def test_what_is_no_table_of_predictions_is_named(tmp_path):
     stray = write(tmp_path / "s.csv", [*COLUMNS, "A", "B"], ["a", "g", "test", "C", "A", 1, 0])
     with pytest.raises(StudyError, match="class 'C' has no column"):
         read_predictions(stray)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        [*COLUMNS, "A"],  # one class alone cannot be told from another
+        ["file", "group", "split", "predicted", "actual", "A", "B"],
+        [*COLUMNS[1:], "A", "B", "C"],
+    ],
+)
+def test_a_table_with_other_columns_is_none_of_predictions(tmp_path, header):
+    row = ["a"] * 5 + ["1"] * (len(header) - 5)
+    with pytest.raises(StudyError, match=r"it needs file, group, split, actual, predicted, …"):
+        read_predictions(write(tmp_path / "p.csv", header, row))
+
+
+def test_two_classes_make_a_table_of_predictions(tmp_path):
+    row = ["a", "g", "test", "B", "A", "0.7", "0.3"]
+    said = read_predictions(write(tmp_path / "p.csv", [*COLUMNS, "A", "B"], row))
+    assert len(said) == 1
+    assert (said.groups.tolist(), said.splits.tolist()) == (["g"], ["test"])
+
+
+def test_a_sure_and_right_prediction_has_no_loss():
+    assert summary(predictions([0], [0], ["Cat", "Dog"]))["log_loss"] == 0
+    said = predictions([0], [0], ["Cat", "Dog"], np.array([[1.0000001, 0.0]]))  # float32's sum
+    assert summary(said)["log_loss"] == 0
+
+
+def test_a_class_that_is_neither_there_nor_said_counts_in_the_mean_of_all():
+    figures = summary(predictions([0, 1], [0, 1], ["Cat", "Dog", "Tree"]))
+    assert figures["macro_f1"] == pytest.approx(2 / 3)
+    assert figures["weighted_f1"] == 1

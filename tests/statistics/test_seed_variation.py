@@ -6,10 +6,13 @@ from scipy import stats
 
 from stages.errors import StudyError
 from stages.statistics.runs import read_runs
+from stages.statistics.scores import summary
 from stages.statistics.seed_variation import (
+    Difference,
     Repeats,
     differences,
     interval,
+    points,
     read_repeats,
     standard_deviation,
 )
@@ -94,3 +97,61 @@ def test_a_missing_repeat_is_named(runs):
     make_repeat("tiny_cnn", 1)
     with pytest.raises(StudyError, match=r"repeats/tiny_vit-1\.csv is missing: `dvc repro`"):
         read_repeats(runs, 0, [1])
+
+
+def told(runs, values, interval):
+    return Difference(runs[1], runs[0], "accuracy", np.array(values), interval).sentence
+
+
+def test_a_difference_is_told_with_its_mean_and_its_ends(runs):
+    assert told(runs, [0.04, -0.01], None) == (
+        "Tiny Cnn, fine-tuned against Tiny Cnn, transferred: +1.5 percentage points of accuracy "
+        "on average, −1.0 to +4.0 by seed; 2 seeds are too few for an interval."
+    )
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        ((-0.01, 0.03), "95 % CI −1.0 to +3.0, not significant"),
+        ((0.0, 0.03), "95 % CI +0.0 to +3.0, not significant"),
+        ((-0.03, 0.0), "95 % CI −3.0 to +0.0, not significant"),
+        ((0.01, 0.03), "95 % CI +1.0 to +3.0, significant"),
+        ((-0.03, -0.01), "95 % CI −3.0 to −1.0, significant"),
+        (None, "all seeds agree, so that there is no interval"),
+    ],
+)
+def test_only_an_interval_without_zero_says_which_is_better(runs, interval, verdict):
+    assert told(runs, [0.01, 0.01, 0.01], interval).endswith(f" by seed; {verdict}.")
+
+
+@pytest.mark.parametrize(
+    ("share", "sign", "words"),
+    [
+        (0.0123, "", "1.2"),
+        (0.0123, "+", "+1.2"),
+        (-0.0123, "", "−1.2"),
+        (-0.0004, "+", "+0.0"),  # no minus zero
+        (-0.0004, "", "0.0"),
+        (1, "", "100.0"),
+    ],
+)
+def test_shares_are_written_as_points(share, sign, words):
+    assert points(share, sign) == words
+
+
+def test_a_difference_between_runs_has_the_interval_of_its_values(runs):
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(size=(4, 5))
+    for made in differences(runs, Repeats(range(5), {"macro_f1": scores}, 0.2), "macro_f1"):
+        assert made.score == "macro_f1"
+        assert made.interval == interval(made.values, 0.2)
+
+
+def test_the_second_score_of_repeats_is_macro_f1(runs):
+    for model in MODELS:
+        make_repeat(model, 1, test=(0.5, 0.625))
+    repeats = read_repeats(runs, 0, [1])
+    own = [summary(run.test)["macro_f1"] for run in runs]
+    assert repeats.scores["macro_f1"][:, 0].tolist() == own
+    assert repeats.scores["macro_f1"][:, 1].tolist() == [0.46875, 0.59375] * 2
