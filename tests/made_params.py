@@ -11,7 +11,7 @@ FILE = Path(__file__).with_name("params.yaml")
 
 def read() -> dict:
     """What the file says, read as the project reads its own."""
-    return yaml.load(FILE.read_text(encoding="utf-8"), params._Loader)
+    return yaml.load(FILE.read_text(encoding="utf-8"), params.file.Loader)
 
 
 def write(folder: Path, content: dict) -> None:

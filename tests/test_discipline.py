@@ -20,7 +20,7 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 OUTPUTS = ("outs", "metrics", "plots")
 CHOICES = {"${models}": NETWORKS, "${evaluate.repeats}": ("1",)}
 
-LONGEST = {"stages/params.py": 480}  # grows with what can be chosen
+LONGEST = {"stages/params/schema.py": 300}  # grows with what can be chosen
 LONG = 250
 
 # Which rooms a room may import, beside the base (errors, params, tables) and `runtime`.
@@ -241,10 +241,10 @@ def project_imports(file: str) -> list[str]:
 
 def test_at_the_top_of_stages_is_what_dvc_yaml_names_and_the_base():
     top = {path.stem for path in (ROOT / "stages").glob("*.py")}
-    assert top == {*STAGES, *BASE, "__init__"}
+    assert top == {*STAGES, *BASE, "__init__"} - {"params"}
     assert len(top) <= 18
     folders = {path.parent.name for path in (ROOT / "stages").glob("*/__init__.py")}
-    assert folders == {*ROOMS}
+    assert folders == {*ROOMS, "params"}
 
 
 @pytest.mark.parametrize("name", ROOMS)

@@ -1,4 +1,4 @@
-"""stages/params.py: what is right is read as it stands, what is wrong is one line."""
+"""stages/params: what is right is read as it stands, what is wrong is one line."""
 
 import copy
 import subprocess
@@ -39,11 +39,11 @@ def changed(content: dict, dotted: str, value: object) -> dict:
 
 def read(study, text: str) -> object:
     (study / "params.yaml").write_text(text, encoding="utf-8")
-    return params._read()
+    return params.file.read()
 
 
 def test_the_projects_own_file_is_right():
-    params.check(yaml.load((ROOT / "params.yaml").read_text(), params._Loader))
+    params.check(yaml.load((ROOT / "params.yaml").read_text(), params.file.Loader))
 
 
 def test_what_is_read_is_what_is_asked_for(study):
@@ -204,7 +204,9 @@ def test_an_accent_is_the_same_letter_however_it_is_written(content):
 @pytest.mark.parametrize("name", ["cat", "CAT"])
 def test_two_classes_that_some_disks_would_put_into_one_folder(content, name):
     content["classes"][name] = {}
-    assert "allowed: each class once: in capitals or not" in line_of(params.check, content)
+    assert "allowed: a name that differs from Cat in more than case" in line_of(
+        params.check, content
+    )
 
 
 @pytest.mark.parametrize("key", ["seed", "rgb", "rgb.max_side", "scrape.filters"])
@@ -219,12 +221,12 @@ def test_a_missing_key_is_named(content, key):
 
 def test_what_dvc_writes_reads_as_before(study):
     """`dvc exp run -S` writes the file again, in YAML 1.2: without quotes around "no"."""
-    before = params._read()
+    before = params.file.read()
     with modify_yaml(study / "params.yaml") as content:
         content["checks"]["min_side"] = 65
     before["checks"]["min_side"] = 65
     assert "no" in before["classes"]["Dog"]["exclude"]
-    assert params._read() == before
+    assert params.file.read() == before
 
 
 @pytest.mark.parametrize("text", ["no", "off", "Yes", "y", "1:30", "2026-01-02", "0b1", "1_000"])

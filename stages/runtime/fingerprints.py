@@ -25,7 +25,7 @@ CHOSEN = ("stages.sources", "stages.zoo")
 WITHOUT_EFFECT = {
     "stages",
     "stages.errors",
-    "stages.params",
+    *(f"stages.params{part}" for part in ("", ".explain", ".file", ".schema", ".words")),
     "stages.runtime.committed",
     "stages.runtime.fingerprints",
     "stages.runtime.program",

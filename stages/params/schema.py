@@ -1,33 +1,22 @@
-"""params.yaml as typed, checked, frozen objects: read here and nowhere else."""
+"""What can be chosen in params.yaml, in its order, and within which limits."""
 
 from __future__ import annotations
 
-import difflib
-import re
-import reprlib
 import unicodedata
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic.fields import FieldInfo
 
-from stages.errors import ParameterError
-
-FILE = Path("params.yaml")
-MAX_BYTES = 256 * 1024
 SOURCES = (  # files of stages/sources
     *("iconify", "google", "bing", "baidu", "duckduckgo", "openverse", "commons", "flickr"),
     *("folder", "urls"),
@@ -45,8 +34,6 @@ CLASS_NAME = (
     "letters, digits, - and _, emoji, single spaces, up to 60 characters, a number in quotes"
 )
 _LETTER = r"[\w\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}-]"  # of any script
-
-_loaded: dict[str, Any] = {}  # by the names that `load` was asked for
 
 
 class Section(BaseModel):
@@ -277,216 +264,3 @@ class Study(Section):
         if len(set(seeds)) < len(seeds):
             raise ValueError("repeats|each seed once, and not the study's own, `seed`")
         return evaluate
-
-
-def load(*names: str) -> SimpleNamespace:
-    """Check the whole of params.yaml and return the sections named, and nothing else.
-
-    A name is a section ("seed", "transfer") or one value of it ("finetune.blocks"): what a stage
-    asks for is what it declares under `params:` in dvc.yaml.
-
-    Raises ParameterError, one line with the key, the value and what is allowed.
-    """
-    study = check(_read())
-    asked = SimpleNamespace()
-    for name in names:
-        _loaded[name] = value = _value(study, name)
-        section, _, key = name.partition(".")
-        if key:
-            part = getattr(asked, section, SimpleNamespace())
-            setattr(part, key, value)
-            value = part
-        setattr(asked, section, value)
-    return asked
-
-
-def changed() -> list[str]:
-    """Names given to `load` whose values in params.yaml are no longer those it returned."""
-    study = check(_read())
-    return [name for name, value in _loaded.items() if _value(study, name) != value]
-
-
-def _value(study: Study, name: str) -> Any:
-    section, _, key = name.partition(".")
-    value = getattr(study, section)
-    return getattr(value, key) if key else value
-
-
-def check(content: object) -> Study:
-    """Typed parameters from the content of params.yaml. Raises ParameterError."""
-    if not isinstance(content, dict):
-        _refuse(f"the whole is {_shown(content, [])}", "a map of sections")
-    try:
-        return Study.model_validate(content)
-    except ValidationError as error:
-        _explain(error.errors()[0], content)
-
-
-def with_seed(seed: str) -> str:
-    """params.yaml as it would be with another seed and no repeats. Raises ParameterError."""
-    content = _read()
-    check(content)
-    content |= {"seed": int(seed) if seed.isdecimal() else seed}
-    content["evaluate"] |= {"repeats": []}
-    check(content)
-    return yaml.safe_dump(content, sort_keys=False)
-
-
-def own_value(setting: object, model: str, own: Any) -> Any:
-    """What a setting means for one network: `own` where it says `auto` or does not name it."""
-    if isinstance(setting, dict):
-        return setting.get(model, own)
-    return own if setting == "auto" else setting
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2, no key twice, and no aliases: nested, they grow without bounds."""
-
-    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            _refuse(f"line {self.peek_event().start_mark.line + 1} has an alias", "values in full")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                _refuse(f"line {line} has {_text(key.value)} a second time", "once")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-# DVC reads and writes YAML 1.2, in which `no` and 1:30 are texts and 1e-05 is a number. PyYAML
-# follows YAML 1.1, in which it is the other way round.
-_YAML_1_2 = {
-    "null": r"|~|null|Null|NULL",
-    "bool": r"true|True|TRUE|false|False|FALSE",
-    "int": r"[-+]?(0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+",
-    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
-    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-}
-_Loader.yaml_implicit_resolvers = {}
-for _kind, _pattern in _YAML_1_2.items():
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_kind}", re.compile(f"^({_pattern})$"), first=None
-    )
-
-
-def _read() -> object:
-    try:
-        with FILE.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            _refuse("it is too large", f"{MAX_BYTES} bytes")
-        return yaml.load(data.decode("utf-8"), _Loader)  # noqa: S506, a SafeLoader
-    except FileNotFoundError:
-        raise ParameterError(f"{FILE} is missing here: run from the project's folder") from None
-    except OSError as error:
-        _refuse(f"cannot be read ({error.strerror})", "a file")
-    except RecursionError:
-        _refuse("it is nested too deeply", "sections of values")
-    # The last four are what PyYAML raises for `!!bool x` or `!!timestamp x`.
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
-        _refuse(f"not YAML ({' '.join(str(error).split())})", "YAML")
-
-
-def _refuse(fault: str, allowed: str) -> NoReturn:
-    raise ParameterError(f"{FILE}: {fault}; allowed: {allowed}") from None
-
-
-def _explain(error: dict, content: dict) -> NoReturn:
-    """Say what pydantic found: the key, the value, what is allowed."""
-    kind, path = error["type"], list(error["loc"])
-    if path[0] == "classes" and path[-1] == "[key]":
-        _refuse(f"{_dotted(path[:-1])} is not a class name", CLASS_NAME)
-    if kind == "value_error":  # from a validator above: "key|what is allowed"
-        key, _, allowed = str(error["ctx"]["error"]).partition("|")
-        path += [key] if key else []
-    else:
-        owner, field, path = _place(path)
-        if field is None:
-            _refuse(f"{_dotted(path)} is not a parameter", _known(owner, path[-1]))
-        allowed = _allowed(field)
-    value = "missing" if kind == "missing" else _shown(content, path)
-    _refuse(f"{_dotted(path)} is {value}", allowed)
-
-
-def _place(loc: list) -> tuple[type[Section], FieldInfo | None, list]:
-    """The section that pydantic's place is in, the field (None: unknown), the keys in the file."""
-    owner, field, path = Study, None, []
-    for part in loc:
-        inner = _section(field) if field else Study
-        if inner is None:  # inside a plain value: a list's index, or a branch of a union
-            return owner, field, [*path, part] if isinstance(part, int) else path
-        path.append(part)
-        if field and field.annotation is not inner:
-            field = FieldInfo(annotation=inner)  # a class, whatever its name
-        else:
-            owner, field = inner, inner.model_fields.get(part)
-        if field is None:
-            break
-    return owner, field, path
-
-
-def _section(field: FieldInfo) -> type[Section] | None:
-    """The section that a field holds, or a map of which it holds."""
-    kinds = [field.annotation, *get_args(field.annotation)]
-    return next((k for k in kinds if isinstance(k, type) and issubclass(k, Section)), None)
-
-
-def _known(owner: type[Section], wrong: object) -> str:
-    names = list(owner.model_fields)
-    near = difflib.get_close_matches(str(wrong)[:60], names, n=1)
-    return ", ".join(names) + (f" (did you mean {near[0]}?)" if near else "")
-
-
-def _allowed(field: FieldInfo) -> str:
-    """What a field takes, in words, from its type and its limits."""
-    if field.description:
-        return field.description
-    if section := _section(field):
-        return f"a map of {', '.join(section.model_fields)}"
-    if get_origin(field.annotation) is Literal:
-        return "one of " + ", ".join(get_args(field.annotation))
-    if get_origin(field.annotation) is list:
-        return "a list of text"
-    kind = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-    limits = {type(limit).__name__: limit for limit in field.metadata}
-    words = [
-        f"{word} {getattr(limits[name], name.lower())}"
-        for name, word in (("Gt", "above"), ("Ge", "from"), ("Lt", "below"), ("Le", "up to"))
-        if name in limits
-    ]
-    return f"{kind[field.annotation]} {', '.join(words)}".strip()
-
-
-def _dotted(path: list) -> str:
-    return ".".join(_text(part) if isinstance(part, str) else str(part) for part in path)
-
-
-def _shown(content: object, path: list) -> str:
-    """The value at a place in the file, on one line and short."""
-    for key in path:
-        try:
-            content = content[key]
-        except (KeyError, IndexError, TypeError):
-            break
-    if isinstance(content, str):
-        return _text(content)
-    if content is None or isinstance(content, bool):
-        return {None: "empty", True: "true", False: "false"}[content]
-    try:
-        return _cut(reprlib.repr(content))
-    except ValueError:
-        return "a number of thousands of digits"  # which Python refuses to print
-
-
-def _text(text: str) -> str:
-    """As it is where it reads as one word or more, else in quotes."""
-    plain = re.fullmatch(r"(?!(?i:true|false|null)$)[^\W\d]\S*( \S+)*", text)
-    return _cut(text if plain and text.isprintable() else ascii(text))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "…"
