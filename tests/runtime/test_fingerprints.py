@@ -32,7 +32,8 @@ def changed(before):
     ("file", "tables"),
     [
         ("sources/bing.py", set()),
-        ("web/client.py", set()),
+        ("web/client.py", {"weights"}),
+        ("web/opt_outs.py", set()),
         ("sources/folder.py", {"scrape"}),
         ("sources/listing.py", {"scrape"}),
         ("pictures/near_duplicates.py", {"checks", "split"}),
