@@ -40,7 +40,6 @@ NETWORKS = (  # files of stages/zoo
 # Where a source of the user's own files is not used, dvc.yaml depends on these: DVC wants a file.
 UNSET = {name: f"data/unset/{name}" for name in ("folder", "urls", "pages")}
 CLASS_NAME = "letters, digits, - and _, single spaces, up to 60 characters, a number in quotes"
-
 _loaded: dict[str, Any] = {}  # by the names that `load` was asked for
 
 
