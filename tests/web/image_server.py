@@ -119,7 +119,7 @@ def picture(path: str) -> bytes:
     small = Image.frombytes("RGB", (4, 4), random.Random(seed).randbytes(48))
     image = small.resize((64, 48), Image.Resampling.NEAREST)
     if GOOD.get(path) == "SVG":
-        return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 {seed}"/>'.encode()
+        return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" id="{seed}"/>'.encode()
     kind = GOOD.get(path) or ("JPEG" if path.endswith(".jpg") else KINDS.get(path[-5:], "PNG"))
     options = {}
     if path == "/animated.gif":
