@@ -57,6 +57,15 @@ def test_runs_that_saw_other_pictures_are_not_compared(old, new):
     )
 
 
+@pytest.mark.parametrize("name", ["tiny_cnn-finetune", "tiny_vit-transfer", "tiny_vit-finetune"])
+def test_every_run_is_held_against_the_first(name):
+    path = Path(f"reports/predictions/{name}.csv")
+    path.write_text(path.read_text(encoding="utf-8").replace("Tree/0.png", "Tree/zero.png"))
+    with pytest.raises(StudyError, match=" saw other pictures") as error:
+        read_runs(MODELS)
+    assert str(error.value).startswith(name.replace("-", " (") + ") and tiny_cnn (transfer)")
+
+
 def test_a_missing_curve_is_named():
     Path("reports/training/tiny_cnn-finetune/plots/metrics/validation/loss.tsv").unlink()
     with pytest.raises(StudyError, match=r"validation/loss\.tsv is missing: `dvc repro` makes it"):
