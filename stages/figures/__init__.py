@@ -1,8 +1,8 @@
 """The figures of the report, in the order of its page: one file each, named below.
 
-Here also: their data (report_data), what they share (components, drawing, text), the page and its
-conclusions (report.html.jinja, conclusions), tables for `dvc plots` (plot_tables). Not here: how a
-number comes about (statistics).
+Here: figures, their data (report_data) and what they share (components, drawing, text), the page and
+its conclusions (report.html.jinja, conclusions), tables for `dvc plots` (plot_tables). Not here: how
+a number comes about (statistics).
 """
 
 from __future__ import annotations
