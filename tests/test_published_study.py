@@ -6,8 +6,8 @@ class. For each run there are whole numbers of right and of predicted pictures t
 
 import numpy as np
 import pytest
-from stages.figures.perfect import perfect_classes
 
+from stages.figures.perfect_classes import perfect_classes
 from stages.statistics.runs import Run
 from stages.statistics.scores import confusion, per_class, summary
 from tests.statistics.test_scores import predictions

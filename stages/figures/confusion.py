@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
 
 from stages.figures import Figure, Panel
 from stages.figures.drawing import ACCENT, EITHER, HEAT, axes, tooltip
 from stages.figures.report_data import Study
-from stages.figures.text import columns, shortened
+from stages.figures.text import columns, has_other_fonts, shortened
 from stages.statistics.runs import Run
 from stages.statistics.scores import confusion
 
@@ -75,6 +76,20 @@ def _draw(matrix: np.ndarray, classes: Sequence[str], margin: int, canvas: Figur
     area.set_xticks(range(0, count, step), shown, rotation=90, fontsize=9)
     area.set_yticks(range(0, count, step), shown, fontsize=9)
     area.grid(visible=False)
+    if any(has_other_fonts(name) for name in shown):
+        _place_without_measuring(area, margin)
+
+
+def _place_without_measuring(area: Axes, margin: int) -> None:
+    """The names end at the axes, the titles of the axes stand at the edge of the panel.
+
+    Matplotlib puts both where the names' boxes end, and its boxes of missing letters are wide.
+    """
+    for label in area.get_xticklabels():
+        label.set(rotation_mode="anchor", ha="right", va="center")
+    width, height = area.bbox.size
+    area.yaxis.set_label_coords((10 - margin) / width, 0.5)
+    area.xaxis.set_label_coords(0.5, (14 - margin) / height)
 
 
 def _cells(area, matrix: np.ndarray, shares: np.ndarray, classes: Sequence[str]) -> None:

@@ -38,6 +38,11 @@ def fitting(text: str, width: float, size: float = 10) -> str:
     return shortened(text, max(4, int(width / (COLUMN * size))))
 
 
+def has_other_fonts(text: str) -> bool:
+    """Whether a text has letters that DejaVu Sans lacks: Matplotlib measures boxes then."""
+    return fonts.font_of(text) != fonts.DEJAVU
+
+
 def add_fonts(canvas: Canvas) -> None:
     """Give each text with letters that DejaVu Sans lacks the installed fonts that have them."""
     for text in canvas.findobj(Text):

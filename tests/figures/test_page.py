@@ -11,7 +11,10 @@ from tests.made_study import make_study
 
 WIDTHS = (1440, 1024, 390)
 SCHEMES = ("light", "dark")
-CLASSES = ("Bird", "Cat & <kitten>", "Tree", *(f"Class {number}" for number in range(9)))
+CLASSES = (
+    *("Bird", "Cat & <kitten>", "Tree", "猫", "बिल्ली", "Cat 🐼"),
+    *(f"Class {number}" for number in range(6)),
+)
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
