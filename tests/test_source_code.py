@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from tests import made_params
-from tests.test_pipeline import attempt, repro, run, stages_run
+from tests.test_pipeline import attempt, change, repro, run, stages_run
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("source_code", "scrape", "to_rgb", "weights")
@@ -76,9 +76,14 @@ def test_one_more_picture_of_your_own_is_seen_and_taken_in(study):
 
 
 def test_code_edited_after_its_fingerprint_was_taken_is_not_run(study):
-    add = "\nimport pathlib\npathlib.Path('stages/to_rgb.py').open('a').write('EDITED = True\\n')\n"
-    with (study / "stages/scrape.py").open("a") as code:
-        code.write(add)  # while scrape runs, as somebody would who reads on
+    scrape = study / "stages/scrape.py"
+    first = '    params = load("classes", "scrape")\n'
+    edit = '    open("stages/to_rgb.py", "a").write("EDITED = True\\n")\n'
+    assert first in scrape.read_text()
+    scrape.write_text(
+        scrape.read_text().replace(first, first + edit)
+    )  # as somebody would meanwhile
+    change(study, lambda params: params["rgb"].update(max_side=30))
     done = attempt(study, sys.executable, "-m", "dvc", "repro")
     assert done.returncode != 0
     said = "stages.to_rgb: stages/to_rgb.py was changed after `dvc repro` began: run it again\n"
