@@ -9,7 +9,7 @@ none has seen. Of these some are equivalent: they do the same, and no test could
 
 Where a room has more mutants than --sample, so many are drawn at random (seed 0). Two run at a
 time, each in a copy of the working tree and in a fork of this process, which has the packages
-imported: a second or two each, where a new process would take five.
+imported.
 """
 
 from __future__ import annotations

@@ -296,6 +296,12 @@ def test_a_truncated_file_is_called_so(name, share):
         decoding.decode(data[: int(len(data) * share)], 50)
 
 
+def test_a_damaged_avif_is_called_so():
+    data = EVERY_FORMAT["AVIF"]
+    with pytest.raises(images.PictureError, match=r"^(truncated|damaged).* AVIF"):
+        images.decode(data[: len(data) // 2], 50)
+
+
 @settings(max_examples=400, deadline=None)
 @given(data=st.data(), name=st.sampled_from(sorted(EVERY_FORMAT)))
 def test_damaged_bytes_give_a_picture_or_a_reason(data, name):
