@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from urllib.request import getproxies
 
+import hypothesis
 import pytest
 from matplotlib import font_manager
 
@@ -17,6 +18,10 @@ RAW_COLUMNS = (
     *("file", "class", "query", "source", "image_url", "page_url", "title", "author"),
     *("licence", "licence_url", "sha256", "bytes", "width", "height", "format"),
 )
+
+# How long one example takes says more of the machine's other work than of the code.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 # The tests' servers are on loopback, where a proxy of the machine would not find them.
 os.environ["no_proxy"] = ",".join(filter(None, [getproxies().get("no"), "127.0.0.1", "localhost"]))

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages import source_code
@@ -117,7 +117,6 @@ def sha256(text):
     return fingerprints._read(text.encode()).sha256
 
 
-@settings(deadline=None)  # the first call imports
 @given(st.lists(st.sampled_from(range(len(CODE.splitlines()) + 1)), max_size=5), st.text("ab #\t"))
 def test_comments_and_empty_lines_anywhere_change_nothing(places, words):
     lines = CODE.splitlines()
