@@ -137,7 +137,7 @@ def outcome(data):
 WHOLE = {kind: encoded(kind) for kind in FORMATS}
 
 
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300)
 @given(data=st.data(), kind=st.sampled_from(sorted(FORMATS)))
 def test_a_damaged_file_of_any_format_is_a_picture_or_has_a_reason(data, kind):
     changed = bytearray(WHOLE[kind])
