@@ -168,7 +168,7 @@ def test_make_status_names_the_stages_that_an_edit_of_code_concerns(study):
 
 def make(study: Path, target: str) -> str:
     """With this environment, and not one that it would install into the clone."""
-    return run(study, "make", "--assume-old=environment", target)
+    return run(study, "make", "--no-print-directory", "--assume-old=environment", target)
 
 
 def commit(study: Path, message: str) -> None:

@@ -240,7 +240,7 @@ def test_make_status_in_a_fresh_clone_says_what_to_do(tmp_path):
     shutil.copytree(ROOT / "stages", clone / "stages", dirs_exist_ok=True)
     env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     # Without making an environment, which takes minutes: the clone has this one's.
-    command = ["make", "--assume-old=environment", "status"]
+    command = ["make", "--no-print-directory", "--assume-old=environment", "status"]
     done = subprocess.run(command, cwd=clone, env=env, capture_output=True, text=True, check=True)
     assert "data/raw" in done.stdout  # what DVC misses
     assert done.stdout.splitlines()[-1] == (
