@@ -8,10 +8,12 @@ from urllib.request import getproxies
 import hypothesis
 import pytest
 from matplotlib import font_manager
+from playwright.sync_api import sync_playwright
 
 from stages import tables
 from stages.pictures import exclusions, fonts
 from tests import made_params
+from tests.chromium import CHROMIUM
 
 PROJECT = Path(__file__).resolve().parent.parent
 RAW_COLUMNS = (
@@ -67,6 +69,14 @@ def list_raw(study):
             tables.write_table("data/exclude.csv", exclusions.COLUMNS, [])
 
     return write
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

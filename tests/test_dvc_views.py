@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import sync_playwright
 
 from stages import report, scrape, split
 from stages.tables import write_table
-from tests.figures.test_page import CHROMIUM
+from tests.chromium import needs_chromium
 from tests.made_study import ROOT, make_study
 
 MODELS = ("efficientnet_lite0", "dinov2_s14")  # the default study's: their names have to fit
@@ -26,9 +25,6 @@ PROJECT = ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/page.htm
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
 PLOTS = dict(chain.from_iterable(p.items() for s in STAGES for p in s.get("plots", [])))
 CURVES = ["reports_plots_accuracy_csv", "reports_plots_loss_csv"]
-needs_chromium = pytest.mark.skipif(
-    not CHROMIUM, reason="no Chromium here (Debian: apt install chromium)"
-)
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +70,6 @@ def command(folder: Path, *words: str) -> str:
 
 def dvc(folder: Path, *words: str) -> str:
     return command(folder, sys.executable, "-m", "dvc", *words)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @needs_chromium

@@ -1,12 +1,10 @@
 """The page in a browser: quiet, alone, whole at every width, and open to everyone."""
 
-import shutil
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 from stages import report
+from tests.chromium import needs_chromium
 from tests.made_study import make_study
 
 WIDTHS = (1440, 1024, 390)
@@ -15,13 +13,8 @@ CLASSES = (
     *("Bird", "Cat & <kitten>", "Tree", "猫", "बिल्ली", "Cat 🐼"),
     *(f"Class {number}" for number in range(6)),
 )
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="no Chromium here (Debian: apt install chromium)"
-)
+pytestmark = needs_chromium
 
 # Texts of a drawing that lie on one another or stick out of it, and panels that do.
 OVERLAPS = """() => {
@@ -54,14 +47,6 @@ def address(tmp_path_factory):
         make_study(classes=CLASSES, repeats=(1, 2, 3))
         report.main()
     return (folder / "reports/report.html").as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
