@@ -2,11 +2,9 @@
 
 import csv
 import json
-import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from itertools import chain
 from pathlib import Path
@@ -18,6 +16,7 @@ from stages import report, scrape, split
 from stages.tables import write_table
 from tests.chromium import needs_chromium
 from tests.made_study import ROOT, make_study
+from tests.test_pipeline import run
 
 MODELS = ("efficientnet_lite0", "dinov2_s14")  # the default study's: their names have to fit
 WIDTH = 120  # columns of a terminal
@@ -25,6 +24,13 @@ PROJECT = ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/page.htm
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
 PLOTS = dict(chain.from_iterable(p.items() for s in STAGES for p in s.get("plots", [])))
 CURVES = ["reports_plots_accuracy_csv", "reports_plots_loss_csv"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _terminal():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(WIDTH))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +41,11 @@ def project(tmp_path_factory) -> Path:
         (folder / name).parent.mkdir(exist_ok=True)
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
         copy(ROOT / name, folder / name)
-    command(folder, "git", "init", "--quiet", "--initial-branch=main", ".")
+    run(folder, "git", "init", "--quiet", "--initial-branch=main", ".")
     reported(folder, each=12)
-    command(folder, "git", "add", ".")
+    run(folder, "git", "add", ".")
     who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
-    command(folder, "git", *who, "commit", "--quiet", "--message=A study")
+    run(folder, "git", *who, "commit", "--quiet", "--message=A study")
     reported(folder, each=24)
     return folder
 
@@ -60,16 +66,8 @@ def reported(folder: Path, each: int) -> None:
         write_table("reports/scrape.csv", scrape.COUNTED, [row])
 
 
-def command(folder: Path, *words: str) -> str:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = os.environ | {"PATH": path, "COLUMNS": str(WIDTH)}
-    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def dvc(folder: Path, *words: str) -> str:
-    return command(folder, sys.executable, "-m", "dvc", *words)
+    return run(folder, sys.executable, "-m", "dvc", *words)
 
 
 @needs_chromium
