@@ -23,7 +23,7 @@ status: environment ## what `make repro` would run: changes of data, settings an
 	  "\`dvc pull\` brings what somebody has pushed (\`dvc remote list\`)"
 
 test: environment ## the tests, then what `make lint` would say
-	@$(IN_VENV) python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(IN_VENV) python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 	@$(IN_VENV) python -m ruff check --quiet
 	@$(IN_VENV) python -m ruff format --check --quiet
 

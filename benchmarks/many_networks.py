@@ -78,7 +78,7 @@ def compare(first: Sequence[str], added: Sequence[str]) -> None:
 
 def prepare(folder: Path, networks: set[str]) -> None:
     """Drawn pictures, and a mirror with made-up weights."""
-    from tests.test_pipeline import draw_pictures
+    from tests.tiny_study import draw_pictures
     from tests.zoo.reference import made_up
     from tests.zoo.test_parity import APPLICATIONS, application, write_as_keras_applications
 
@@ -95,7 +95,7 @@ def prepare(folder: Path, networks: set[str]) -> None:
 
 def lay_out(study: Path, mirror: Path, models: list[str]) -> None:
     """The small study of the tests with these networks."""
-    from tests.test_pipeline import change, tiny
+    from tests.tiny_study import change, tiny
 
     def edit(params: dict) -> None:
         tiny(params)

@@ -7,12 +7,13 @@ from urllib.request import getproxies
 
 import hypothesis
 import pytest
+from filelock import FileLock
 from matplotlib import font_manager
 from playwright.sync_api import sync_playwright
 
 from stages import tables
 from stages.pictures import exclusions, fonts
-from tests import made_params
+from tests import made_params, tiny_study
 from tests.chromium import CHROMIUM
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -69,6 +70,29 @@ def list_raw(study):
             tables.write_table("data/exclude.csv", exclusions.COLUMNS, [])
 
     return write
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory, worker_id) -> Path:
+    """Where the tiny study has run: once for all workers, since it takes a minute or two."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "tiny_study"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            unfinished = folder.with_suffix(f".{worker_id}")
+            tiny_study.finish(unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", name="tiny_study")
+def copy_of_finished_study(finished_study, tmp_path_factory):
+    """The clone of a tiny study that has run, with a user's cache of its own."""
+    folder = tmp_path_factory.mktemp("study")
+    shutil.copytree(finished_study, folder, symlinks=True, dirs_exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VITOON_CACHE", str(folder / "cache"))
+        yield folder / tiny_study.CLONE
 
 
 @pytest.fixture(scope="module")

@@ -228,6 +228,18 @@ def test_imports_go_one_way():
             assert reach <= {*ROOMS, "base"}, file
 
 
+@pytest.mark.parametrize("file", sorted((ROOT / "app").glob("**/*.py")))
+def test_what_is_no_stage_imports_rooms_and_no_stage(file):
+    names = {n for n in fingerprints.code(file).imports if n.startswith("stages.")}
+    found = filter(None, map(fingerprints.file_of, names))
+    assert {room(module.as_posix()) for module in found} <= {*ROOMS, "base"}
+
+
+def test_no_stage_and_no_room_imports_what_is_no_stage():
+    for file in python_files():
+        assert not [n for n in fingerprints.code(ROOT / file).imports if n.startswith("app")], file
+
+
 def room(file: str) -> str:
     """The room of a file; `base`, or for a stage or a package's `__init__` its own name."""
     _, place, *_ = Path(file).with_suffix("").parts

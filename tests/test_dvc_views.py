@@ -16,7 +16,7 @@ from stages import report, scrape, split
 from stages.tables import write_table
 from tests.chromium import needs_chromium
 from tests.made_study import ROOT, make_study
-from tests.test_pipeline import run
+from tests.tiny_study import run
 
 MODELS = ("efficientnet_lite0", "dinov2_s14")  # the default study's: their names have to fit
 WIDTH = 120  # columns of a terminal

@@ -1,5 +1,6 @@
 """stages/errors.py: a user's error is one line and an exit code, ours is a traceback."""
 
+import argparse
 import errno
 import subprocess
 import sys
@@ -91,3 +92,16 @@ def test_a_result_in_words_is_one_line_with_stage_and_words(monkeypatch, capsys,
     with pytest.raises(SystemExit) as ended:
         program.run(main)
     assert (ended.value.code, capsys.readouterr()) == (0, (printed, ""))
+
+
+def test_a_command_is_called_with_its_options_and_ends_as_a_stage_does(monkeypatch, capsys):
+    def main(picture, top):
+        raise errors.StudyError(f"{picture}: {top}")
+
+    words = argparse.ArgumentParser()
+    words.add_argument("picture")
+    words.add_argument("--top", type=int)
+    monkeypatch.setattr(sys, "argv", ["command", "a.png", "--top=3"])
+    with pytest.raises(SystemExit) as ended:
+        program.run_command(main, words)
+    assert (ended.value.code, capsys.readouterr().err) == (1, f"{__name__}: a.png: 3\n")

@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from tests import made_params
-from tests.test_pipeline import attempt, change, repro, run, stages_run
+from tests.tiny_study import attempt, change, repro, run, stages_run
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("source_code", "scrape", "to_rgb", "weights")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stages import zoo
-from tests.test_pipeline import ROOT, change, copy_working_tree, draw_pictures, run, tiny
+from tests.tiny_study import ROOT, change, copy_working_tree, draw_pictures, run, tiny
 from tests.zoo.reference import made_up
 from tests.zoo.test_parity import application, write_as_keras_applications
 

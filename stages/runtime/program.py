@@ -1,5 +1,6 @@
-"""A stage as a process: its words, its exit code, and the one place that prints how it ended."""
+"""A stage or command as a process: its words, exit code, and the one place that prints its end."""
 
+import argparse
 import errno
 import inspect
 import sys
@@ -19,26 +20,44 @@ def run(main: Callable[..., str | None]) -> None:
     sys.exit(_exit_code(module, main, sys.argv[1:]))
 
 
+def run_command(main: Callable[..., str | None], words: argparse.ArgumentParser) -> None:
+    """As `run`, for what is no stage and has options: `words` names what `main` is called with."""
+    module = inspect.getmodule(main).__spec__.name
+    chosen = vars(words.parse_args())
+    sys.exit(_ended(module, module.rpartition(".")[2], lambda: main(**chosen)))
+
+
 def _exit_code(module: str, main: Callable[..., str | None], words: list[str]) -> int:
     wanted = list(inspect.signature(main).parameters)
     if len(words) != len(wanted):
         usage = " ".join(["python -m", module, *(f"<{name}>" for name in wanted)])
         return _say(module, f"usage: {usage}", BAD_PARAMETER)
-    try:
-        stage = module.rpartition(".")[2]
+    stage = module.rpartition(".")[2]
+
+    def watched() -> str | None:
         with unchanged.watched(stage, words):
-            result = main(*words)
+            return main(*words)
+
+    interrupted = "interrupted; `dvc repro` runs this stage again"
+    return _ended(module, " ".join([stage, *words]), watched, interrupted)
+
+
+def _ended(
+    module: str, name: str, work: Callable[[], str | None], interrupted: str = "interrupted"
+) -> int:
+    try:
+        result = work()
     except StudyError as error:
         return _say(module, str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _say(module, "interrupted; `dvc repro` runs this stage again", INTERRUPTED)
+        return _say(module, interrupted, INTERRUPTED)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         place = error.filename or "the disk"
         return _say(module, f"no space left on {place}: free some (`dvc gc -w`?)", FAILED)
     if result:
-        print(f"{' '.join([stage, *words])}: {result}", flush=True)
+        print(f"{name}: {result}", flush=True)
     return DONE
 
 
