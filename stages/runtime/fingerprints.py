@@ -28,6 +28,7 @@ WITHOUT_EFFECT = {
     *(f"stages.params{part}" for part in ("", ".explain", ".file", ".schema", ".words")),
     "stages.runtime.committed",
     "stages.runtime.fingerprints",
+    "stages.runtime.keras_start",
     "stages.runtime.program",
     "stages.runtime.progress",
     "stages.runtime.tensorflow_messages",
