@@ -8,29 +8,28 @@ not installed, for which it is made; who imports them before or after that gets 
 from __future__ import annotations
 
 import gc
-import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 
+STARTED = {"keras", "tensorflow"}  # either imports the other
 NOT_NEEDED = {"cv2", "matplotlib", "pandas", "scipy", "sklearn"}
 
 
 def hasten() -> None:
-    """Call it before Keras is imported."""
-    if "keras" not in sys.modules:
+    """Call it before Keras or TensorFlow is imported."""
+    if not STARTED & sys.modules.keys():
         sys.meta_path.insert(0, _Finder())
 
 
 class _Finder:
-    """Meets the first import of Keras, finds it as Python would, and steps aside."""
+    """Finds them as Python would. It stays: TensorFlow asks where Keras is before it imports it."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        if name != "keras":
+        if name not in STARTED:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        spec = PathFinder.find_spec(name)
         if spec and spec.loader:
             spec.loader.exec_module = _alone()(spec.loader.exec_module)
         return spec
@@ -44,7 +43,7 @@ class _NotNeeded:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Nothing of what an import makes is garbage: to look for some among it takes a second more."""
+    """Without what is not needed, and without looks for garbage, of which an import makes none."""
     hidden, collects = _NotNeeded(), gc.isenabled()
     sys.meta_path.insert(0, hidden)
     gc.disable()

@@ -20,25 +20,18 @@ def modules(code: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-def test_keras_brings_tensorflow_and_nothing_that_no_stage_needs_of_it():
-    found = modules("import stages.networks.models")
+@pytest.mark.parametrize("first", ["keras", "tensorflow"])
+def test_each_brings_the_other_and_nothing_that_no_stage_needs_of_it(first):
+    collects = "import gc\nassert gc.isenabled() and gc.get_freeze_count() > 100_000"
+    found = modules(f"import stages, {first}, keras\n{collects}")
     assert {"keras", "tensorflow"} <= found
     assert not found & NOT_NEEDED
 
 
-@pytest.mark.parametrize("first", [True, False])
-def test_who_imports_the_others_gets_them(first):
-    lines = ["import scipy.stats, sklearn.linear_model", "import stages, keras"]
-    code = "\n".join(lines if first else reversed(lines))
-    assert {"scipy.stats", "sklearn.linear_model", "keras"} <= modules(code)
-
-
-def test_garbage_is_collected_once_keras_is_there():
-    modules("import stages, keras, gc\nassert gc.isenabled() and gc.get_freeze_count() > 100_000")
-
-
-def test_a_setting_of_the_garbage_collector_is_kept():
-    modules("import gc; gc.disable()\nimport stages, keras\nassert not gc.isenabled()")
+def test_who_imports_the_others_gets_them_before_and_afterwards():
+    code = "import gc; gc.disable()\nimport sklearn\nimport stages, keras\nimport matplotlib.pyplot"
+    found = modules(code + "\nassert not gc.isenabled()")  # a setting that is kept
+    assert {"sklearn", "matplotlib.pyplot", "keras"} <= found
 
 
 def test_an_import_that_fails_is_told_and_hides_nothing_afterwards(tmp_path):
