@@ -265,6 +265,8 @@ def kill(group: int) -> None:
 def tested(file: Path) -> int:
     """pytest's exit code in the present folder."""
     sys.path[0] = os.getcwd()
+    for name in [name for name in sys.modules if re.match(r"(stages|tests)\b", name)]:
+        del sys.modules[name]  # of the working tree, through benchmarks/__init__.py
     # Plugins, of which the tests need none, take longer to import than all the rest.
     os.environ |= {"PYTHONPATH": os.getcwd(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     with Path(".log").open("w", encoding="utf-8") as log:

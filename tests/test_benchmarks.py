@@ -1,6 +1,8 @@
 """Benchmarks are run by hand, so what can break them unseen is looked at here."""
 
 import importlib
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -98,3 +100,19 @@ def test_a_mutant_runs_with_the_tests_that_name_its_module(monkeypatch):
     assert mutants.tests_of(Path("stages/web/resumable.py")) == [
         "tests/networks/test_publishers.py"
     ]
+
+
+def test_a_mutant_is_what_its_tests_import(tmp_path):
+    """And not the working tree, of which benchmarks/ itself has imported something."""
+    (tmp_path / "stages/web").mkdir(parents=True)
+    (tmp_path / "tests/web").mkdir(parents=True)
+    (tmp_path / "stages/__init__.py").write_text("from stages.web import one\n")
+    (tmp_path / "stages/web/one.py").write_text("def one():\n    return 1\n")
+    (tmp_path / "tests/web/test_one.py").write_text(
+        "from stages.web.one import one\n\n\ndef test_one():\n    assert one() == 1\n"
+    )
+    workplace.run(tmp_path, "git", "init", "--quiet")
+    command = [sys.executable, "-m", "benchmarks.mutants", "stages/web/one.py"]
+    env = os.environ | {"PYTHONPATH": str(FOLDER.parent)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.stdout.startswith("stages/web/one.py: 2 of 2 mutants, 2 seen, 0 missed; "), done
