@@ -91,7 +91,7 @@ def croissant(pictures: Sequence[Row], folder: Path) -> dict:
         f"that {TABLE} names; those of this data set are all of these.",
         "license": sorted({licence(row) for row in pictures} - {""}),
         "keywords": ["image classification", *classes],
-        "distribution": [_file(folder, TABLE, "text/csv"), *_images(folder, shards)],
+        "distribution": [_file(folder, TABLE, "text/csv", TABLE), *_images(folder, shards)],
         "recordSet": [
             _names("classes", "sc:Enumeration", [{"name": name} for name in classes]),
             _names("splits", "cr:Split", [{"name": n, "url": SPLIT_URLS[n]} for n in SPLITS]),
@@ -107,11 +107,11 @@ def croissant(pictures: Sequence[Row], folder: Path) -> dict:
     }
 
 
-def _file(folder: Path, name: str, kind: str) -> dict:
+def _file(folder: Path, name: str, kind: str, key: str) -> dict:
     path = folder / name
     return {
         "@type": "cr:FileObject",
-        "@id": name,
+        "@id": key,
         "name": path.name,
         "contentUrl": name,
         "contentSize": f"{path.stat().st_size} B",
@@ -130,7 +130,12 @@ def _sha256(path: Path) -> str:
 
 def _images(folder: Path, shards: Sequence[Path]) -> Iterator[dict]:
     """The pictures as one set of files, and before them the zip files that it is in, if any."""
-    objects = [_file(folder, f"rgb/{shard.name}", "application/zip") for shard in shards]
+    objects = [  # an @id has no spaces, a class's name may
+        _file(
+            folder, f"rgb/{shard.name}", "application/zip", f"shard-{number}"
+        )  # no @id has spaces
+        for number, shard in enumerate(shards)
+    ]
     yield from objects
     inside = {"containedIn": [{"@id": shard["@id"]} for shard in objects]} if shards else {}
     yield {

@@ -11,7 +11,8 @@ import wcwidth
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 WIDTH = 100
-SPECIAL = re.compile(r"([\\`*\[\]<>&|]|(?<!\w)_|_(?!\w))")  # what Markdown may take for its own
+# What Markdown may take for its own; an underscore within a word is one.
+SPECIAL = re.compile(r"([\\`*~\[\]<>&|]|(?<![^\W_])_|_(?![^\W_]))")
 ADDRESS = re.compile(r"https?://[^\s<>|]+")
 
 
@@ -62,7 +63,7 @@ def address(text: str) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table of cells that are Markdown; those below a heading that are all numbers go right."""
-    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    lines = [[f"{c:,}" if isinstance(c, int) else str(c) for c in row] for row in (header, *rows)]
     columns = list(zip(*lines, strict=True))
     widths = [max(3, *map(_width, column)) for column in columns]
     right = [bool(rows) and all(map(_is_number, column[1:])) for column in columns]

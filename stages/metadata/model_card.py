@@ -98,7 +98,7 @@ def detail_rows(card: Mapping, entry: Entry) -> list[list[str]]:
         ["architecture", f"{plain(entry.title)} ({FAMILIES[entry.family]})"],
         ["paper", f"<{entry.paper}>" if entry.paper else "none"],
         ["pretrained weights", origin(entry)],
-        ["their licence", entry.licence],
+        ["licence of these", entry.licence],
         ["input", f"RGB in [-1, 1], {size} × {size} pixels, filled up with `{card['background']}`"],
         ["output", f"logits of {len(card['classes'])} classes"],
         ["parameters", f"{card['parameters']:,}"],
