@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stages.metadata.croissant import croissant
 from stages.metadata.data_card import Data, data_card
-from stages.metadata.model_card import model_card
+from stages.metadata.model_card import model_cards
 from stages.metadata.picture_table import COLUMNS, picture_rows
 from stages.params import load
 from stages.runtime.program import run
@@ -35,8 +35,8 @@ def main() -> str:
     )
     write_text(REPORTS / "data_card.md", data_card(data))
     shutil.rmtree(MODEL_CARDS, ignore_errors=True)  # of networks that are no longer named
-    for model in params.models:
-        write_text(MODEL_CARDS / f"{model}.md", model_card(model, params.seed))
+    for model, text in zip(params.models, model_cards(params.models, params.seed), strict=True):
+        write_text(MODEL_CARDS / f"{model}.md", text)
     return f"{len(params.models)} networks and {len(pictures):,} pictures described"
 
 

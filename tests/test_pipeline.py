@@ -57,7 +57,7 @@ def test_make_repro_says_where_results_differ_though_nothing_was_changed(study):
     (study / "dvc.lock").write_text(lock)
     *_, line = make(study, "repro").splitlines()
     assert "of the same inputs features@tiny_cnn made other results than the committed" in line
-    run(study, "git", "restore", "dvc.lock", "reports")  # as the line says
+    run(study, "git", "restore", "dvc.lock", "reports", "data/croissant.json")  # as it says
     assert (study / "dvc.lock").read_text() == other
     run(study, "git", "reset", "--quiet", "--hard", "HEAD^")
     assert (study / "dvc.lock").read_text() == lock

@@ -1,4 +1,4 @@
-"""The model registry: a version is registered, fetched elsewhere, and is the study's own network."""
+"""The model registry: a version is registered, fetched elsewhere, and is the study's network."""
 
 import re
 from pathlib import Path

@@ -53,12 +53,20 @@ class Run:
         return self.predictions.of("test")
 
 
-def model_card(model: str, seed: int) -> str:
-    """The card of a network of params.yaml, as Markdown; `seed` is that of the report's draws.
+def model_cards(models: Sequence[str], seed: int) -> Iterator[str]:
+    """The card of each network of params.yaml, as Markdown; `seed` is that of the report's draws.
 
-    Raises StudyError where a file of the network is missing.
+    Raises StudyError where a file of a network is missing.
     """
-    head, tuned = (read_run(model, phase) for phase in ("transfer", "finetune"))
+    drawn = None
+    for model in models:
+        head, tuned = (read_run(model, phase) for phase in ("transfer", "finetune"))
+        if drawn is None:  # all runs have the same test pictures
+            drawn = bootstrap.draws(tuned.test, seed)
+        yield model_card(model, head, tuned, drawn)
+
+
+def model_card(model: str, head: Run, tuned: Run, drawn: np.ndarray) -> str:
     entry = zoo.lookup(model).ENTRY
     temperature = calibration.fit_temperature(tuned.predictions.of("validation"))
     return render(
@@ -75,7 +83,7 @@ def model_card(model: str, seed: int) -> str:
             "settings": in_words(settings(tuned.card), most=99),
             "pictures": {split: len(tuned.predictions.of(split)) for split in SPLITS},
             "groups": len(np.unique(tuned.test.groups)),
-            "metrics": metric_rows((head.test, tuned.test), seed),
+            "metrics": metric_rows((head.test, tuned.test), drawn),
             "by_class": class_rows(tuned.test),
             "shown": EACH,
             "temperature": f"{temperature:.2f}",
@@ -120,18 +128,18 @@ def settings(card: Mapping) -> list[str]:
     return [f"{name.replace('_', ' ')} {str(value).lower()}" for name, value in named.items()]
 
 
-def metric_rows(runs: Sequence[Predictions], seed: int) -> list[list[str]]:
+def metric_rows(runs: Sequence[Predictions], drawn: np.ndarray) -> list[list[str]]:
     """A row for each metric: its value and 95 % interval for each run on its test pictures."""
-    scored = [scores_with_intervals(test, seed) for test in runs]
+    scored = [scores_with_intervals(test, drawn) for test in runs]
     return [[title, *(cell for run in scored for cell in run[m])] for m, title in METRICS.items()]
 
 
-def scores_with_intervals(test: Predictions, seed: int) -> dict[str, tuple[str, str]]:
+def scores_with_intervals(test: Predictions, drawn: np.ndarray) -> dict[str, tuple[str, str]]:
     """Each of METRICS and its interval, as the report has them."""
     scores = summary(test)
-    drawn = bootstrap.replicates(test, bootstrap.draws(test, seed))
+    values = bootstrap.replicates(test, drawn)
     groups = len(np.unique(test.groups))
-    ends = {name: bootstrap.metric_interval(name, drawn[name], groups) for name in METRICS}
+    ends = {name: bootstrap.metric_interval(name, values[name], groups) for name in METRICS}
     return {
         name: (f"{scores[name]:.3f}", f"{low:.3f} to {high:.3f}")
         for name, (low, high) in ends.items()
