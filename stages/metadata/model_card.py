@@ -28,7 +28,7 @@ from stages.statistics.scores import (
     summary,
 )
 from stages.tables import read_json
-from stages.zoo import Entry, Package
+from stages.zoo import Entry, Package, Published
 
 TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
 FAMILIES = {
@@ -76,7 +76,7 @@ def model_card(model: str, head: Run, tuned: Run, drawn: np.ndarray) -> str:
             "title": plain(entry.title),
             "classes": in_words([plain(name) for name in tuned.card["classes"]], most=20),
             "details": detail_rows(tuned.card, entry),
-            "licence": entry.licence,
+            "pretrained": entry.weights is not None,
             "trained": tuned.card["trained_parameters"],
             "parameters": tuned.card["parameters"],
             "epoch": tuned.card["chosen"]["epoch"],
@@ -105,8 +105,7 @@ def detail_rows(card: Mapping, entry: Entry) -> list[list[str]]:
     return [
         ["architecture", f"{plain(entry.title)} ({FAMILIES[entry.family]})"],
         ["paper", f"<{entry.paper}>" if entry.paper else "none"],
-        ["pretrained weights", origin(entry)],
-        ["licence of these", entry.licence],
+        *origin_rows(entry.weights, entry.licence),
         ["input", f"RGB in [-1, 1], {size} × {size} pixels, filled up with `{card['background']}`"],
         ["output", f"logits of {len(card['classes'])} classes"],
         ["parameters", f"{card['parameters']:,}"],
@@ -114,12 +113,13 @@ def detail_rows(card: Mapping, entry: Entry) -> list[list[str]]:
     ]
 
 
-def origin(entry: Entry) -> str:
-    if entry.weights is None:
-        return "none: it starts from seeded random numbers"
-    if isinstance(entry.weights, Package):
-        return f"package {code(entry.weights.requirement)}"
-    return f"<{entry.weights.url}>"
+def origin_rows(weights: Package | Published | None, licence: str) -> list[list[str]]:
+    """Where the weights that training started from are from, and their licence."""
+    if weights is None:
+        return [["pretrained weights", "none: it starts from seeded random numbers"]]
+    is_package = isinstance(weights, Package)
+    place = f"package {code(weights.requirement)}" if is_package else f"<{weights.url}>"
+    return [["pretrained weights", place], ["licence of these", licence]]
 
 
 def settings(card: Mapping) -> list[str]:
