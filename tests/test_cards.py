@@ -144,6 +144,22 @@ def test_the_data_card_counts_what_the_tables_say(data_card):
     assert "100 % of the pictures are of one collection, A set." in text
 
 
+def test_the_largest_collections_are_named_and_the_rest_counted(study):
+    rows = read_table("data/raw/manifest.csv")
+    for number, row in enumerate(rows):
+        row["title"] = f"Set {number // 2:02}" if number < 26 else f"Alone {number}"
+        row["licence"] = "" if number < 4 else "MIT"
+    write_table("data/raw/manifest.csv", list(rows[0]), rows)
+    cards.main()
+    card = Path("reports/data_card.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| (Set \d\d) ", card, re.M) == [f"Set {n:02}" for n in range(10)]
+    assert cells(card, "3 more")[-1] == "6"
+    assert "Alone" not in card
+    assert "Of 4 pictures the licence is not known" in card
+    assert "of one collection" not in card
+    assert read_json("data/croissant.json")["license"] == ["MIT"]
+
+
 def test_a_faultless_study_says_so(study):
     write_json("reports/checks.json", {"pictures": 36, "flagged": 0, "blank": 0})
     write_table("reports/label_errors.csv", ("file", "sha256", "reason"), [])
