@@ -34,6 +34,7 @@ ROOMS = {
     "networks": {"web", "pictures", "zoo"},
     "training": {"pictures", "networks"},
     "figures": {"pictures", "statistics"},
+    "metadata": {"zoo", "statistics"},
 }
 BASE = {"errors", "params", "tables"}
 
@@ -83,7 +84,14 @@ def test_a_stage_depends_on_the_fingerprint_of_its_own_code(name):
     wanted = {f"data/source_code/{one}.csv" for one in (name, *started(name))}
     if "model" in stage.get("matrix", {}):
         wanted.add("data/source_code/networks/${item.model}.csv")
+    elif looks_up_networks(name):
+        wanted.add("data/source_code/networks")
     assert found == (set() if name == "source_code" else wanted)
+
+
+def looks_up_networks(stage: str) -> bool:
+    files = files_of(f"stages.{stage}")
+    return any("stages.zoo" in fingerprints.code(Path(file)).imports for file in files)
 
 
 def test_a_fingerprint_is_taken_of_every_stage():
@@ -148,6 +156,7 @@ def test_a_packages_version_counts_where_it_makes_bytes(name):
         "split": {"scikit-learn", "imagehash", "scipy", "numpy"},
         "features": {"tensorflow", "keras", "numpy", "pillow"},
         "report": {"matplotlib", "cleanlab", "scikit-learn", "scipy", "jinja2"},
+        "cards": {"scikit-learn", "scipy", "jinja2", "wcwidth"},
     }
     assert rows >= makes.get(name, set())
     assert not rows & {"pytest", "ruff", "tqdm", "dvc", "pydantic", "urllib3", "icrawler"}

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_make_repro_says_where_results_differ_though_nothing_was_changed(study):
     (study / "dvc.lock").write_text(lock)
     *_, line = make(study, "repro").splitlines()
     assert "of the same inputs features@tiny_cnn made other results than the committed" in line
-    run(study, "git", "restore", "dvc.lock", "reports")  # as the line says
+    run(study, "git", "restore", "dvc.lock", "reports", "data/croissant.json")  # as it says
     assert (study / "dvc.lock").read_text() == other
     run(study, "git", "reset", "--quiet", "--hard", "HEAD^")
     assert (study / "dvc.lock").read_text() == lock
@@ -93,15 +94,16 @@ def test_a_wrong_parameter_ends_in_one_line(study):
 
 def test_a_forced_run_changes_no_byte(study):
     lock = (study / "dvc.lock").read_bytes()
-    last = (
+    before = (
         "checks",
         "evaluate@tiny_vit-transfer",
         "evaluate@tiny_vit-finetune",
         "explain@tiny_vit",
     )
-    ran = stages_run(repro(study, "--force", *last))  # tiny_cnn is trained again further below
-    assert ran == {name for name in every_stage() if "tiny_cnn" not in name} - {"report"}
-    repro(study, "--force", "--single-item", "report")
+    ran = stages_run(repro(study, "--force", *before))  # tiny_cnn is trained again further below
+    last = {"report", "cards"}
+    assert ran == {name for name in every_stage() if "tiny_cnn" not in name} - last
+    repro(study, "--force", "--single-item", *last)
     assert (study / "dvc.lock").read_bytes() == lock
 
 
@@ -118,9 +120,10 @@ def test_fine_tuning_makes_missing_activations_again_to_the_same_bytes(study):
 def test_of_a_network_that_is_dropped_nothing_is_left(study):
     kept, dropped = MODELS
     change(study, lambda params: params.update(models=[kept]))
-    assert stages_run(repro(study)) == {"report"}
+    assert stages_run(repro(study)) == {"report", "cards"}
     assert [str(path) for path in (study / "reports").rglob(f"*{dropped}*")] == []
-    for path in (*study.glob("reports/*.*"), *study.glob("reports/plots/*")):
+    written = ("reports/*.*", "reports/plots/*", "reports/model_cards/*")
+    for path in chain.from_iterable(map(study.glob, written)):
         assert not re.search("tiny_vit|Tiny ViT", path.read_text(encoding="utf-8")), path
     assert dropped not in dvc(study, "metrics", "show")
     assert "up to date" in dvc(study, "status")

@@ -52,7 +52,7 @@ def tiny(params: dict) -> None:
 
 
 def every_stage() -> set[str]:
-    return {"source_code", "scrape", "to_rgb", "checks", "split", "report"} | {
+    return {"source_code", "scrape", "to_rgb", "checks", "split", "report", "cards"} | {
         f"{stage}@{model}{phase}"
         for model in MODELS
         for stage, phase in (

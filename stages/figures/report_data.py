@@ -66,10 +66,8 @@ class Study:
 
     def interval(self, run: int, figure: str) -> tuple[float, float]:
         """The 95 % interval of a metric of a run, given by its position."""
-        values = self.replicates[run][figure]
-        if figure == "accuracy":
-            return bootstrap.accuracy_interval(values, len(np.unique(self.test.groups)))
-        return bootstrap.interval(values)
+        groups = len(np.unique(self.test.groups))
+        return bootstrap.metric_interval(figure, self.replicates[run][figure], groups)
 
     def provenance(self, file: str, key: str) -> str:
         """What data/raw/manifest.csv says of a picture; "" where it says nothing."""

@@ -53,7 +53,7 @@ def in_words(other: list[str]) -> str:
     return (
         f"repro: of the same inputs {', '.join(other)} made other results than the committed ones: "
         f"{why} (docs/decisions.md, Same bytes). Commit yours, or take back the committed ones by "
-        f"`git restore {LOCK} reports`"
+        f"`git restore {LOCK} reports data/croissant.json`"
     )
 
 

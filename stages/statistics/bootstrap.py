@@ -58,6 +58,11 @@ def replicates(predictions: Predictions, drawn: np.ndarray) -> dict[str, np.ndar
     }
 
 
+def metric_interval(name: str, values: np.ndarray, groups: int) -> tuple[float, float]:
+    """The 95 % interval of a metric of a run, from its replicates and the number of groups."""
+    return accuracy_interval(values, groups) if name == "accuracy" else interval(values)
+
+
 def interval(values: np.ndarray) -> tuple[float, float]:
     """The middle 95 % of the replicates (percentile interval)."""
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

@@ -54,7 +54,7 @@ def test_other_results_of_the_same_inputs_are_one_line_with_the_reason(repositor
     line = said(capsys, lock(split="a", features="c"))
     assert line.startswith("repro: of the same inputs features made other results")
     assert "another kind of processor rounds otherwise" in line
-    assert "`git restore dvc.lock reports`" in line
+    assert "`git restore dvc.lock reports data/croissant.json`" in line
     assert line.count("\n") == 1
 
 
