@@ -98,7 +98,16 @@ def test_a_picture_of_400_million_pixels_is_refused_unopened():
     assert reason(image_server.bomb()) == "too_many_pixels"
 
 
-@pytest.mark.parametrize("size", ["viewBox='-5 0 60 20'", "width='3in' height='72pt'"])
+@pytest.mark.parametrize(
+    "size",
+    [
+        "viewBox='-5 0 60 20'",
+        "viewBox='0 0 .6 .2'",
+        "width='3in' height='72pt'",
+        "width='288' height='72pt'",
+        "width='18pc' height='96px'",
+    ],
+)
 def test_a_drawing_has_the_shape_that_it_says(size):
     data = f"<!DOCTYPE svg><!-- <html> --><svg {size} xmlns='http://www.w3.org/2000/svg'/>".encode()
     assert describe(data) == ("SVG", 512, 171)
@@ -176,6 +185,7 @@ def box(name, content=b"", size=None):
         (box(b"free", b"abc", size=12), False),
         (box(b"free", b"abc", size=0), True),  # to the end of the file
         (box(b"free", b"abc", size=7), False),
+        (box(b"free", size=9), False),
         (box(b"free", struct.pack(">Q", 19) + b"abc", size=1), True),  # a length of 64 bits
         (box(b"free", struct.pack(">Q", 20) + b"abc", size=1), False),
         (b"\0\0\0", True),  # less than a box
@@ -209,7 +219,22 @@ def test_a_gif_may_end_in_zeros_and_in_nothing_else():
     assert reason(data + b"and more") == "truncated"
 
 
-@pytest.mark.parametrize("head", [b"RIFF\0\0\0\0WAVE", b"XIFF\0\0\0\0WEBP", b"MM*\0", b"II\0*"])
+def test_an_icon_ends_where_the_last_of_its_sizes_does():
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30)).save(file, "ICO", sizes=[(16, 16), (32, 24)])
+    data = file.getvalue()
+    assert int.from_bytes(data[4:6], "little") == 2
+    assert describe(data)[0] == "ICO"
+    assert reason(data[:-1]) == "truncated"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        *(b"RIFF\0\0\0\0WAVE", b"XIFF\0\0\0\0WEBP", b"MM*\0", b"II\0*"),
+        *(b"\0\0\1\0\0\0", b"\0\0\1\0\0\1"),  # icons of no picture and of 256
+    ],
+)
 def test_a_head_that_is_half_right_is_unknown(head):
     assert reason(head + bytes(60)) == "unknown_format"
 

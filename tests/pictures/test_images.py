@@ -403,3 +403,18 @@ def test_equal_pixels_are_equal_bytes_whatever_else_a_file_says():
     one, other = saved(plain), saved(dated, exif=exif, dpi=(300, 300))
     assert one != other
     assert images.as_png(converted(one)) == images.as_png(converted(other))
+
+
+def test_a_picture_is_in_the_middle_of_its_square():
+    square = images.square(Image.new("RGB", (10, 4), "red"), 10, WHITE)
+    assert [tuple(row[0]) == RED for row in square] == [False] * 3 + [True] * 4 + [False] * 3
+    assert np.array_equal(
+        images.square(Image.new("RGB", (4, 10), "red"), 10, WHITE)[0], square[:, 0]
+    )
+
+
+def test_more_pixels_than_asked_for_are_refused():
+    data = saved(Image.new("RGB", (40, 50)))
+    assert decoding.decode(data, 0.002).size == (40, 50)
+    with pytest.raises(images.PictureError, match=r"^too large: 40 x 50, above"):
+        decoding.decode(data, 0.0019)

@@ -50,6 +50,18 @@ def test_a_drawing_of_no_view_box_shows_what_lies_in_its_size():
     )
 
 
+@pytest.mark.parametrize(("box", "size"), [("0 0 999 1", (64, 1)), ("0 0 1 999", (1, 64))])
+def test_a_drawing_as_thin_as_a_line_has_one_pixel(box, size):
+    text = HEAD.replace("0 0 20 10", box) + RED + "</svg>"
+    assert decoding.decode(text.encode(), 50, 64).size == size
+
+
+def test_text_is_left_out_whatever_fonts_there_are():
+    text = '<text x="-5" y="20" font-size="40" font-family="serif, sans-serif">MMM</text>'
+    picture = decoding.decode(f"{HEAD}{text}</svg>".encode(), 50, 64)
+    assert picture.convert("RGBA").getextrema() == ((0, 0),) * 4
+
+
 def test_a_picture_inside_the_drawing_is_shown():
     inside = base64.b64encode(png()).decode()
     text = f'<image href="data:image/png;base64,{inside}" width="20" height="20"/>'
