@@ -77,15 +77,12 @@ def in_fields(one: Difference) -> dict:
 
 
 def tell_missing(page: Page) -> None:
-    """A line for each revision with pictures that are shown by their names alone."""
-    missing = Counter((one.revision, one.reason) for one in page.thumbnails if one.reason)
-    for (revision, reason), count in missing.items():
+    """A line for each reason why pictures are shown by their names alone."""
+    missing = Counter((one.revision, one.reason, one.lost) for one in page.thumbnails if one.reason)
+    for (revision, reason, lost), count in missing.items():
         have = "picture of {} has" if count == 1 else "pictures of {} have"
-        print(
-            f"data_diff: {count:,} {have.format(revision)} no thumbnail: {reason}; "
-            f"{revision.remedy}",
-            file=sys.stderr,
-        )
+        line = f"data_diff: {count:,} {have.format(revision)} no thumbnail: {reason}"
+        print(f"{line}; {revision.remedy}" if lost else line, file=sys.stderr)
 
 
 def write(output: Path, text: str) -> None:

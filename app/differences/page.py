@@ -25,6 +25,7 @@ from app.differences.kinds import (
 )
 from app.differences.revisions import Revision, UnavailableError
 from app.differences.thumbnails import SIDE, thumbnail
+from stages.pictures.images import PictureError
 from stages.runtime.progress import followed
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
@@ -42,13 +43,17 @@ TITLES = {
 
 @dataclass
 class Thumbnail:
-    """A picture on the page: `uri` is empty where it could not be had, `reason` says why."""
+    """A picture on the page: `uri` is empty where there is none, `reason` says why.
+
+    `lost` is one whose bytes could not be had.
+    """
 
     revision: Revision
     picture: Picture
     title: str = ""  # before, after
     uri: str = ""
     reason: str = ""
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,8 +104,8 @@ class Page:
         for one in followed(thumbnails, "data_diff", len(thumbnails), "thumbnail"):
             try:
                 one.uri = thumbnail(one.revision, one.picture.file)
-            except UnavailableError as error:
-                one.reason = str(error)
+            except (UnavailableError, PictureError) as error:
+                one.reason, one.lost = str(error), isinstance(error, UnavailableError)
 
     @property
     def thumbnails(self) -> list[Thumbnail]:

@@ -28,6 +28,7 @@ from stages.errors import StudyError
 
 WORKSPACE = "workspace"  # as DVC calls it
 LOCK, RGB = "dvc.lock", "data/rgb"
+MAX_BYTES = 100_000_000  # of one picture
 REMEDY = (
     "`dvc fetch -A data/rgb data/split.csv` brings what a remote has, `dvc push` where it was made "
     "brings it there"
@@ -52,7 +53,7 @@ class Revision:
 
     @property
     def remedy(self) -> str:
-        """What brings the bytes of its files."""
+        """What brings back the bytes that cannot be had."""
         return "`dvc checkout data` brings it back" if self.name == WORKSPACE else REMEDY
 
     def has(self, path: str) -> bool:
@@ -91,13 +92,23 @@ class Revision:
 
     def picture(self, file: str) -> bytes:
         """The bytes of a picture of data/rgb, loose or in a shard. Raises UnavailableError."""
-        if self.has(path := f"{RGB}/{file}"):
-            return self.read(path)
+        if ".." in file.split("/"):  # a manifest may be a stranger's
+            raise UnavailableError(f"not in {RGB}")
+        data = self._loose(file) if self.has(f"{RGB}/{file}") else self._sharded(file)
+        if len(data) > MAX_BYTES:
+            raise UnavailableError(f"above {MAX_BYTES / 1e6:.0f} MB")
+        return data
+
+    def _loose(self, file: str) -> bytes:
+        with self._available(), self._files.open(f"{RGB}/{file}") as picture:
+            return picture.read(MAX_BYTES + 1)
+
+    def _sharded(self, file: str) -> bytes:
         shard = self._shards_of(file.partition("/")[0]).get(file)
         if not shard:
             raise UnavailableError(f"not in {RGB}")
-        with self._opened(shard) as pictures:
-            return pictures.read(file)
+        with self._opened(shard) as pictures, pictures.open(file) as picture:
+            return picture.read(MAX_BYTES + 1)
 
     def _names_of_shards(self) -> list[str]:
         with self._available():
@@ -153,7 +164,7 @@ def opened(*names: str) -> Iterator[list[Revision]]:
 def _workspace() -> Repo:
     try:
         repo = Repo()
-        repo.scm.get_rev()  # of a folder without Git, or without a commit, there is no revision
+        repo.get_rev()  # of a folder without Git, or without a commit, there is no revision
     except DvcException as error:
         raise StudyError(
             f"no study with a history here ({_first_line(error)}): run this in the folder of one"

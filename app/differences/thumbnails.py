@@ -7,7 +7,7 @@ import io
 
 from PIL import Image
 
-from app.differences.revisions import Revision, UnavailableError
+from app.differences.revisions import Revision
 from stages.pictures import decoding
 from stages.pictures.images import PictureError, composite_on
 
@@ -17,14 +17,15 @@ MAX_MEGAPIXELS = 64  # what to_rgb writes is smaller
 
 
 def thumbnail(revision: Revision, file: str) -> str:
-    """A `data:` URI. Raises UnavailableError, also for bytes that are no picture of to_rgb."""
+    """A `data:` URI.
+
+    Raises UnavailableError for bytes that cannot be had, PictureError for such as are no picture of
+    to_rgb's.
+    """
     data = revision.picture(file)
     if not data.startswith(PNG):
-        raise UnavailableError("no PNG")
-    try:
-        picture = decoding.decode(data, MAX_MEGAPIXELS)
-    except PictureError as error:
-        raise UnavailableError(str(error)) from None
+        raise PictureError("no PNG")
+    picture = decoding.decode(data, MAX_MEGAPIXELS)
     picture = composite_on("#ffffff", picture)
     picture.thumbnail((2 * SIDE, 2 * SIDE), Image.Resampling.BILINEAR, reducing_gap=2)
     small = io.BytesIO()

@@ -13,7 +13,7 @@ import pytest
 from dvc.repo import Repo
 
 from app import data_diff
-from app.differences import words
+from app.differences import revisions, words
 from app.differences.kinds import (
     ADDED,
     CHANGED,
@@ -244,19 +244,48 @@ def test_a_damaged_picture_is_shown_by_name_with_the_reason(repository, capsys):
     (repository / "data/rgb/Fox/i.png").write_bytes(drawn("cyan")[:60])
     (repository / "data/rgb/Fox/j.png").write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
     compare("first", WORKSPACE)
-    assert len(capsys.readouterr().err.splitlines()) == 2
-    assert "truncated PNG" in page()
-    assert "no PNG" in page()
+    assert capsys.readouterr().err.splitlines() == [
+        "data_diff: 1 picture of the workspace has no thumbnail: truncated PNG",
+        "data_diff: 1 picture of the workspace has no thumbnail: no PNG",
+    ]
+    assert page().count("truncated PNG") == page().count("no PNG") == 1
 
 
 def test_a_picture_that_its_folder_lacks_is_shown_by_name(repository, capsys):
     write(repository, FIRST | {"Fox/i.png": ("cyan", "train")})
     (repository / "data/rgb/Fox/i.png").unlink()
     compare("first", WORKSPACE)
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(
-        "data_diff: 1 picture of the workspace has no thumbnail: not in data/rgb"
-    )
+    assert capsys.readouterr().err.splitlines() == [
+        "data_diff: 1 picture of the workspace has no thumbnail: not in data/rgb; "
+        "`dvc checkout data` brings it back"
+    ]
+
+
+def test_a_manifest_of_a_stranger_names_no_file_elsewhere(repository, capsys):
+    write(repository, FIRST | {"Fox/i.png": ("cyan", "train")})
+    (repository / "private.png").write_bytes(drawn("cyan"))
+    for table in ("rgb/manifest.csv", "split.csv"):
+        path = repository / "data" / table
+        path.write_text(path.read_text().replace("Fox/i.png", "Fox/../../../private.png"))
+    compare("first", WORKSPACE)
+    assert "no thumbnail: not in data/rgb" in capsys.readouterr().err
+    assert page().count("<img") == 0
+
+
+@pytest.mark.parametrize("loose", [True, False])
+def test_a_picture_is_read_up_to_a_limit(repository, capsys, monkeypatch, loose):
+    write(repository, FIRST | {"Fox/i.png": ("cyan", "train")}, loose=loose)
+    monkeypatch.setattr(revisions, "MAX_BYTES", len(drawn("cyan")) - 1)  # not a file of 100 MB
+    compare("first", WORKSPACE)
+    assert "no thumbnail: above 0 MB" in capsys.readouterr().err
+
+
+def test_a_remote_whose_package_is_missing_is_one_line(repository):
+    with Repo() as repo, repo.config.edit("repo") as settings:
+        settings["remote"] = {"store": {"url": "gdrive://nowhere/pictures"}}
+        settings["core"]["remote"] = "store"
+    with pytest.raises(StudyError, match=r"^first cannot be read: .*dvc-gdrive[^\n]*$"):
+        compare()
 
 
 def test_more_pictures_than_a_group_shows_are_counted(repository):
@@ -305,13 +334,13 @@ def test_a_revision_that_cannot_be_compared_is_one_line(repository, before, afte
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("prepare", ["git init --quiet", "dvc init --quiet --no-scm"])
+@pytest.mark.parametrize("prepare", ["git", "dvc", "git and dvc"])
 def test_a_folder_without_a_history_is_one_line(tmp_path, monkeypatch, prepare):
     monkeypatch.chdir(tmp_path)
-    if prepare.startswith("dvc"):
-        Repo.init(no_scm=True).close()
-    else:
-        git(tmp_path, *prepare.split()[1:])
+    if "git" in prepare:
+        git(tmp_path, "init", "--quiet")
+    if "dvc" in prepare:
+        Repo.init(no_scm="git" not in prepare).close()
     with pytest.raises(StudyError, match=r"^no study with a history here [^\n]*$"):
         compare()
 
