@@ -75,7 +75,11 @@ class Revision:
     def table(self, path: str, *columns: str) -> list[tuple[str, ...]]:
         """These columns of a CSV file. Raises StudyError where there is none, or it is lost."""
         if not self.has(path):
-            made = "`dvc repro` makes it" if self.name == WORKSPACE else "name one with pictures"
+            made = (
+                "`dvc pull` brings it, `dvc repro` makes it"
+                if self.name == WORKSPACE
+                else "name one with pictures"
+            )
             raise StudyError(f"{self} has no {path}: {made}")
         try:
             text = io.StringIO(self.read(path).decode("utf-8"), newline="")

@@ -323,7 +323,7 @@ def test_a_study_in_a_subfolder_of_a_repository_is_read_too(tmp_path, monkeypatc
         ("nowhere", "second", "nowhere is no revision here: `git log --oneline --all` lists them"),
         ("empty", "second", "empty has no dvc.lock: no study had been made by then"),
         ("unmade", "second", "unmade has no data/split.csv"),
-        ("first", WORKSPACE, "the workspace has no data/split.csv: `dvc repro` makes it"),
+        ("first", WORKSPACE, "the workspace has no data/split.csv: `dvc pull` brings it"),
     ],
 )
 def test_a_revision_that_cannot_be_compared_is_one_line(repository, before, after, told):
