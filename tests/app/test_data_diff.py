@@ -239,6 +239,14 @@ def test_what_the_cache_lacks_is_read_from_the_remote_of_today(repository, tmp_p
     assert not [path for path in (repository / ".dvc/cache").rglob("*.*") if path.is_file()]
 
 
+def test_the_cache_is_that_of_today(repository, tmp_path):
+    shutil.move(repository / ".dvc/cache", tmp_path / "shared")
+    with Repo() as repo, repo.config.edit("repo") as settings:
+        settings["cache"]["dir"] = str(tmp_path / "shared")
+    forget_listings(repository)
+    assert found("first", "second") == FOUND
+
+
 def test_a_damaged_picture_is_shown_by_name_with_the_reason(repository, capsys):
     write(repository, FIRST | {"Fox/i.png": ("cyan", "train"), "Fox/j.png": ("teal", "train")})
     (repository / "data/rgb/Fox/i.png").write_bytes(drawn("cyan")[:60])

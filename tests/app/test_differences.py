@@ -61,6 +61,18 @@ def test_a_kind_says_what_is_so(old, new):
 
 
 @given(pictures(), pictures())
+def test_of_several_with_one_content_those_of_a_name_then_of_a_class_belong_together(old, new):
+    _, _, rows = compared(old, new)
+    pairs = [(row.before, row.after) for row in rows if row.before and row.after]
+    there = {(picture.sha256, picture.file) for picture in new}
+    for one, other in pairs:
+        assert (one.sha256, one.file) not in there or one.file == other.file
+    relabelled = [pair for pair in pairs if pair[0].class_name != pair[1].class_name]
+    left = {(one.sha256, one.class_name) for one, _ in relabelled}
+    assert left.isdisjoint((other.sha256, other.class_name) for _, other in relabelled)
+
+
+@given(pictures(), pictures())
 def test_what_is_added_is_nothing_of_what_is_removed(old, new):
     _, _, rows = compared(old, new)
     added = [row.after for row in rows if row.kind == ADDED]
