@@ -16,6 +16,7 @@ from app.differences.kinds import (
     REMOVED,
     RENAMED,
     Dataset,
+    Difference,
     Picture,
     differences,
     per_class,
@@ -61,24 +62,34 @@ def test_a_kind_says_what_is_so(old, new):
 
 
 @given(pictures(), pictures())
-def test_of_several_with_one_content_those_of_a_name_then_of_a_class_belong_together(old, new):
+def test_what_is_known_by_its_name_or_class_is_taken_for_no_other_of_the_same_content(old, new):
     _, _, rows = compared(old, new)
-    pairs = [(row.before, row.after) for row in rows if row.before and row.after]
     there = {(picture.sha256, picture.file) for picture in new}
-    for one, other in pairs:
-        assert (one.sha256, one.file) not in there or one.file == other.file
-    relabelled = [pair for pair in pairs if pair[0].class_name != pair[1].class_name]
-    left = {(one.sha256, one.class_name) for one, _ in relabelled}
-    assert left.isdisjoint((other.sha256, other.class_name) for _, other in relabelled)
+    for row in rows:
+        if row.before and (row.before.sha256, row.before.file) in there:
+            assert row.after.file == row.before.file
+    come, gone = sides(rows, RELABELLED)
+    assert {(p.sha256, p.class_name) for p in gone}.isdisjoint(
+        (p.sha256, p.class_name) for p in come
+    )
 
 
 @given(pictures(), pictures())
-def test_what_is_added_is_nothing_of_what_is_removed(old, new):
-    _, _, rows = compared(old, new)
-    added = [row.after for row in rows if row.kind == ADDED]
-    removed = [row.before for row in rows if row.kind == REMOVED]
-    for part in ("file", "sha256"):
-        assert {getattr(p, part) for p in added}.isdisjoint(getattr(p, part) for p in removed)
+def test_content_that_is_in_both_is_neither_added_nor_removed_nor_changed(old, new):
+    come, gone = sides(compared(old, new)[2], CHANGED)
+    assert {p.sha256 for p in gone}.isdisjoint(p.sha256 for p in come)
+
+
+@given(pictures(), pictures())
+def test_a_file_that_is_in_both_is_neither_added_nor_removed(old, new):
+    come, gone = sides(compared(old, new)[2])
+    assert {p.file for p in gone}.isdisjoint(p.file for p in come)
+
+
+def sides(rows: list[Difference], *kinds: str) -> tuple[list[Picture], list[Picture]]:
+    """The pictures added and removed, and those of these kinds after and before."""
+    come = [row.after for row in rows if row.kind in (ADDED, *kinds)]
+    return come, [row.before for row in rows if row.kind in (REMOVED, *kinds)]
 
 
 @given(pictures())
@@ -115,3 +126,9 @@ def test_no_line_is_longer_than_a_terminal_or_commands_it():
     assert all(line.isprintable() for line in lines)
     assert 2 * len(lines[1]) > 90  # as the name is there, cut
     assert max(map(cell_len, lines[:2])) <= words.WIDTH
+
+
+def test_a_column_that_says_nothing_is_left_out():
+    head, line, *_ = words.summary_lines(*compared([], [Picture("Cat", "Cat/a.png", "a", "test")]))
+    assert head.split() == ["class", "before", "after", "added"]
+    assert line.split() == ["Cat", "0", "1", "1"]
