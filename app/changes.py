@@ -108,7 +108,7 @@ def verdict(found: Sequence[Change], base: Results) -> str:
     for word, sign in (("better", 1), ("worse", -1)):
         names = [c.name for c in others if c.significant and sign * c.difference > 0]
         if names:
-            sentence += f"; significantly {word}: {', '.join(names)}"
+            sentence += f"; significantly {word}: {' and '.join(names)}"
     return f"{sentence}."
 
 
@@ -118,14 +118,9 @@ def interval_in_words(change: Change) -> str:
 
 def _figures(change: Change) -> str:
     before, after = change.accuracies
-    names = list(dict.fromkeys([change.before.name, change.after.name]))
-    shown = (
-        f"{names[0]}: {before:.3f} → {after:.3f}"
-        if len(names) == 1
-        else f"{names[0]} → {names[1]}, the best runs: {before:.3f} → {after:.3f}"
-    )
+    best = "" if change.before.name == change.after.name else "The best of each, "
     return (
-        f"{shown} ({points(change.difference, '+')} percentage points, "
+        f"{best}{change.name}: {before:.3f} → {after:.3f} ({points(change.difference, '+')} percentage points, "
         f"95 % CI {interval_in_words(change)}, {in_words(change.p)})"
     )
 

@@ -45,7 +45,7 @@ def sections(base: Results, branch: Results, found: Sequence[Change]) -> Iterato
     yield "### Runs on this branch"
     yield "\n".join(leaderboard(base, branch))
     if gone := [run.name for run in base.runs if not _same(run, branch)]:
-        yield f"No longer here: {', '.join(gone)}."
+        yield f"No longer here: {'; '.join(gone)}."
     yield f"### On the test pictures of both, {base.revision} and this branch"
     yield pictures(base, branch)
     if found:
@@ -135,13 +135,13 @@ def dvc(command: str, what: str, revision: str) -> str:
     done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise StudyError(f"dvc {command} {what} {revision} failed: {done.stderr.strip()}")
-    return done.stdout.strip()
+    table = done.stdout.strip()
+    return table if table.count("\n") > 1 else ""  # a header alone
 
 
 def _changed(now: float, before: float | None) -> str:
-    if before is None:
-        return f"{now:.3f}"
-    return f"{now:.3f} ({round(now - before, 3) + 0.0:+.3f})".replace("-", "−")
+    change = round(now - (now if before is None else before), 3)
+    return f"{now:.3f}" + (f" ({change:+.3f})".replace("-", "−") if change else "")
 
 
 def _same(run, results: Results):
