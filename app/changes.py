@@ -119,10 +119,9 @@ def interval_in_words(change: Change) -> str:
 def _figures(change: Change) -> str:
     before, after = change.accuracies
     best = "" if change.before.name == change.after.name else "The best of each, "
-    return (
-        f"{best}{change.name}: {before:.3f} → {after:.3f} ({points(change.difference, '+')} percentage points, "
-        f"95 % CI {interval_in_words(change)}, {in_words(change.p)})"
-    )
+    difference = f"{points(change.difference, '+')} percentage points"
+    uncertainty = f"95 % CI {interval_in_words(change)}, {in_words(change.p)}"
+    return f"{best}{change.name}: {before:.3f} → {after:.3f} ({difference}, {uncertainty})"
 
 
 def _conclusion(change: Change) -> str:

@@ -39,7 +39,7 @@ class Results:
 def of_workspace() -> Results:
     """What `dvc repro` has made here. Raises StudyError where a part is missing."""
     params = load("seed", "models")
-    return _results("workspace", params.models, params.seed, Path())
+    return results_in(Path(), "workspace", params.models, params.seed)
 
 
 def of_revision(revision: str, seed: int) -> Results:
@@ -62,7 +62,7 @@ def of_revision(revision: str, seed: int) -> Results:
         for path in NEEDED:
             _get(there, revision, path, folder / path)
         try:
-            return _results(revision, models, seed, folder)
+            return results_in(folder, revision, models, seed)
         except StudyError as error:
             raise StudyError(f"{revision}: {error}".replace(f"{folder}/", "")) from None
 
@@ -96,7 +96,8 @@ def _get(there: DVCFileSystem, revision: str, path: str, target: Path) -> None:
         ) from None
 
 
-def _results(revision: str, models: Sequence[str], seed: int, folder: Path) -> Results:
+def results_in(folder: Path, revision: str, models: Sequence[str], seed: int) -> Results:
+    """The results whose files lie in a folder. Raises StudyError where one is missing."""
     runs = read_runs(models, folder / "reports")
     originals = {row["file"]: row["sha256"] for row in read_table(folder / RAW)}
     pictures = {
