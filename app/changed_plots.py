@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 from app.changes import Change, in_classes
 from stages import figures
@@ -17,7 +18,7 @@ MOST = 2  # runs
 
 
 def draw(found: Sequence[Change], base: str, folder: Path) -> Iterator[str]:
-    """Markdown that shows them; the images are in png/ and svg/ of the folder."""
+    """Markdown for a file beside the folder, in whose png/ and svg/ they are."""
     runs = [run for change in most_changed(found) for run in both(change, base)]
     if not runs:
         return
@@ -26,7 +27,7 @@ def draw(found: Sequence[Change], base: str, folder: Path) -> Iterator[str]:
     for name in FIGURES:
         figure = figures.figure(name, study)
         render(figure, name, folder)
-        yield f"![{figure.title}](png/{name}.png)"
+        yield f"![{figure.title}]({quote(folder.name)}/png/{name}.png)"
 
 
 def most_changed(found: Sequence[Change]) -> list[Change]:

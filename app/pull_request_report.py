@@ -1,8 +1,8 @@
 """What a branch does to the study, in Markdown: `python -m app.pull_request_report main`.
 
 The study as it lies here is compared with another revision, whose results come from DVC's cache or
-a remote. With `-o report.md` the plots that changed most lie beside it, as images; without, there
-are none, and the text goes to stdout.
+a remote. With `-o report.md` the plots that changed most are images in `report_plots` beside it;
+without, there are none, and the text goes to stdout.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from stages.tables import write_text
 
 BAR = 41  # columns of the drawing of intervals; the middle one is zero
 SCORES = {"accuracy": "accuracy", "log_loss": "log loss", "macro_f1": "macro F1"}
-LOCAL = "workspace"
+STALE = (
+    "These are not the results of the files as they lie here: `make repro` makes them "
+    "(`make status` says what differs)."
+)
 
 
 def main(base: str, output: Path | None) -> str | None:
@@ -36,12 +39,15 @@ def main(base: str, output: Path | None) -> str | None:
     if output is None:
         print("\n\n".join(parts))
         return None
-    parts += changed_plots.draw(found, base, output.parent)
+    images = output.with_name(f"{output.stem}_plots")
+    parts += changed_plots.draw(found, base, images)
     write_text(output, "\n\n".join(parts) + "\n")
     return sentence
 
 
 def sections(base: Results, branch: Results, found: Sequence[Change]) -> Iterator[str]:
+    if run_dvc("status", "--quiet").returncode:
+        yield STALE
     yield "### Runs on this branch"
     yield "\n".join(leaderboard(base, branch))
     if gone := [run.name for run in base.runs if not _same(run, branch)]:
@@ -56,10 +62,10 @@ def sections(base: Results, branch: Results, found: Sequence[Change]) -> Iterato
             f"exact McNemar test, Holm-corrected for the {len(found)} rows. The best runs are "
             "named by these same pictures, which flatters them a little."
         )
-    yield "### Settings and data"
-    yield dvc("params", "diff", base.revision) or "No setting differs."
+    yield "### Settings"
+    yield difference("params", base.revision) or "No setting differs."
     yield "### `dvc metrics diff`"
-    yield dvc("metrics", "diff", base.revision) or f"Nothing in {METRICS} differs."
+    yield difference("metrics", base.revision) or f"Nothing in {METRICS} differs."
 
 
 def leaderboard(base: Results, branch: Results) -> Iterator[str]:
@@ -129,14 +135,18 @@ def _bar(change: Change, reach: float) -> str:
     return "".join(letters)
 
 
-def dvc(command: str, what: str, revision: str) -> str:
-    """What DVC says of the difference, as a Markdown table; nothing where there is none."""
-    words = [sys.executable, "-m", "dvc", command, what, "--md", revision]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603
+def difference(what: str, revision: str) -> str:
+    """DVC's own table of params or metrics that differ, in Markdown; nothing where none does."""
+    done = run_dvc(what, "diff", "--md", revision)
     if done.returncode:
-        raise StudyError(f"dvc {command} {what} {revision} failed: {done.stderr.strip()}")
+        raise StudyError(f"dvc {what} diff {revision} failed: {' '.join(done.stderr.split())}")
     table = done.stdout.strip()
     return table if table.count("\n") > 1 else ""  # a header alone
+
+
+def run_dvc(*words: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "dvc", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
 
 
 def _changed(now: float, before: float | None) -> str:
@@ -155,7 +165,7 @@ def _row(*cells: object) -> str:
 def words() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m app.pull_request_report", description=__doc__)
     parser.add_argument("base", help="the revision to compare with: a branch, a tag, a commit")
-    parser.add_argument("-o", dest="output", type=Path, help="the file to write, images beside it")
+    parser.add_argument("-o", dest="output", type=Path, help="the file to write, with images")
     return parser
 
 

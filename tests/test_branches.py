@@ -10,7 +10,7 @@ import yaml
 from app import pull_request_report
 from app.revisions import METRICS
 from stages.errors import StudyError
-from tests.tiny_study import ROOT, attempt, change, commit, dvc, repro, run, stages_run, table
+from tests.tiny_study import ROOT, attempt, change, commit, dvc, repro, run, stages_run
 
 WIDTH = 120  # columns of a terminal
 CURVES = "reports/plots/accuracy.csv"
@@ -136,6 +136,7 @@ def test_the_steps_of_the_workflow_pull_make_and_report(study, clone, monkeypatc
     assert run(clone, "git", "status", "--porcelain").split() == ["M", "environment.sh"]
     text = (clone / "pull_request/report.md").read_text(encoding="utf-8")
     check_report(study, text)
+    assert pull_request_report.STALE not in text
     images = re.findall(r"!\[.+\]\((.+)\)", text)
     moved = "is predicted as before" not in text
     assert len(images) == (2 if moved else 0)
@@ -151,9 +152,10 @@ def check_report(study: Path, text: str) -> None:
     before, after = accuracies(study, "less"), accuracies(study, "head")
     assert re.match(r"\*\*.+: \d\.\d{3} → \d\.\d{3} \(.+\): .+\.\*\*\n", text)
     for phase, key in (("transferred", "head"), ("fine-tuned", "tuned")):
-        (row,) = re.findall(rf"^\| Tiny CNN, {phase} \| 9 \| (.+)$", text, re.M)
-        assert row.startswith(f"{after[f'tiny_cnn.{key}']:.3f}")
-        assert ("(" in row.split(" | ")[0]) == (before != after and key == "head") or key == "tuned"
+        (accuracy,) = re.findall(rf"^\| Tiny CNN, {phase} \| 9 \| ([^|]+) \|", text, re.M)
+        name = f"tiny_cnn.{key}"
+        assert accuracy.startswith(f"{after[name]:.3f}")
+        assert ("(" in accuracy) == (before[name] != after[name])
     assert "origin/less has 9 test pictures, this branch 9; 9 are in both." in text
     assert re.search(r"transfer.learning_rate +\| 0.001 +\| 0.03 ", text)
     assert len(re.findall(r"^\| reports/test_accuracy.json +\| tiny_cnn", text, re.M)) == len(
@@ -193,8 +195,17 @@ def emptied(study: Path, folder: Path) -> Path:
     return clone
 
 
+def test_results_that_are_not_of_these_files_are_called_so(study, monkeypatch, capsys):
+    monkeypatch.chdir(study)
+    change(study, lambda params: params["transfer"].update(epochs=4))
+    pull_request_report.main("main", None)
+    run(study, "git", "checkout", "--quiet", "params.yaml")
+    text = capsys.readouterr().out
+    assert pull_request_report.STALE in text
+    assert re.search(r"transfer.epochs +\| 3 +\| 4 ", text)
+
+
 def test_words_it_does_not_know_end_with_the_usage(study):
     done = attempt(study, "python", "-m", "app.pull_request_report")
     assert done.returncode == 2
     assert "usage: python -m app.pull_request_report" in done.stderr
-    assert table(study / "reports/leaderboard.csv")

@@ -5,6 +5,7 @@ import itertools
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -193,10 +194,10 @@ def test_a_new_class_is_named_and_what_is_shared_is_compared(made, here):
         "main has 30 test pictures, this branch 40; 30 are in both. "
         "New classes, of which main knows nothing: Zebra."
     )
-    lines = list(changed_plots.draw(found, "main", here))
+    lines = list(changed_plots.draw(found, "main", here / "as images"))
     assert len(lines) == 3
     for line in lines[1:]:
-        assert (here / line.partition("(")[2].rstrip(")")).is_file()
+        assert (here / unquote(line.partition("(")[2].rstrip(")"))).is_file()
 
 
 def test_a_new_network_is_new_in_the_leaderboard_and_no_change(made, here):
