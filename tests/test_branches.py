@@ -10,7 +10,7 @@ import yaml
 from app import pull_request_report
 from app.revisions import METRICS
 from stages.errors import StudyError
-from tests.tiny_study import ROOT, attempt, change, commit, dvc, repro, run, stages_run
+from tests.tiny_study import ROOT, attempt, change, commit, dvc, repro, run, stages_run, would_run
 
 WIDTH = 120  # columns of a terminal
 CURVES = "reports/plots/accuracy.csv"
@@ -21,7 +21,7 @@ OF_A_PULL_REQUEST = ("Pull", "What has to be made", "Make it", "Report")
 
 @pytest.fixture(scope="module")
 def study(tiny_study):
-    """Beside `main`: one network less, then another head; another figure; no results."""
+    """Beside `main`: one network less, then another head; another look; no results."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", str(WIDTH))
         branch(tiny_study, "less", "main")
@@ -32,13 +32,11 @@ def study(tiny_study):
         change(tiny_study, lambda params: params["transfer"].update(learning_rate=0.03))
         assert "weights@tiny_cnn" not in stages_run(repro(tiny_study))
         commit(tiny_study, "Another learning rate")
-        branch(tiny_study, "figure", "main")
-        code = tiny_study / "stages/figures/plot_tables.py"
-        code.write_text(
-            code.read_text().replace("/ pictures[actual]:.4f", "/ pictures[actual]:.2f")
-        )
-        assert stages_run(repro(tiny_study)) == {"source_code", "report"}
-        commit(tiny_study, "Rounder shares")
+        branch(tiny_study, "look", "main")
+        template = tiny_study / ".dvc/plots/curves.json"
+        template.write_text(template.read_text().replace("varied pictures", "pictures of training"))
+        assert would_run(tiny_study) == set()
+        commit(tiny_study, "Other words")
         branch(tiny_study, "bare", "main")
         (tiny_study / METRICS).unlink()
         commit(tiny_study, "No results")
@@ -104,12 +102,11 @@ def test_another_network_is_rows_more_and_moves_no_other_figure(study):
         assert kept == of(rows, "less")
 
 
-def test_another_figure_moves_no_metric(study):
-    assert metrics_diff(study, "main", "figure") == {}
-    assert dvc(study, "params", "diff", "main", "figure").strip() == ""
-    drawn = plots(study, "main", "figure")
-    changed = {path for path, rows in drawn.items() if of(rows, "main") != of(rows, "figure")}
-    assert changed == {CONFUSION}
+def test_another_template_changes_how_a_plot_looks_and_no_figure(study):
+    assert metrics_diff(study, "main", "look") == {}
+    assert dvc(study, "params", "diff", "main", "look").strip() == ""
+    for rows in plots(study, "main", "look").values():
+        assert of(rows, "main") == of(rows, "look") != []
 
 
 @pytest.fixture
@@ -117,7 +114,10 @@ def clone(study, tmp_path, monkeypatch) -> Path:
     """Where continuous integration begins: `head` checked out, and a remote with everything."""
     store = str(tmp_path / "store")
     dvc(study, "remote", "add", "--force", "--local", "store", store)
-    dvc(study, "push", "--quiet", "--run-cache", "--remote", "store", "--all-branches")
+    for name in ("head", "less"):
+        run(study, "git", "checkout", "--quiet", name)
+        dvc(study, "push", "--quiet", "--run-cache", "--remote", "store")
+    run(study, "git", "checkout", "--quiet", "main")
     monkeypatch.setenv("VITOON_CACHE", str(tmp_path / "cache"))
     run(tmp_path, "git", "clone", "--quiet", "--branch", "head", str(study), "vitoon")
     (tmp_path / "pictures").symlink_to(study.parent / "pictures")
