@@ -138,6 +138,36 @@ def test_panels_of_a_plot_bear_their_own_titles(template):
     assert not facet.keys() & {"row", "column"}
 
 
+@needs_chromium
+@pytest.mark.parametrize("name", ["confusion", "classes"])
+def test_a_run_stands_beside_itself_at_another_revision(project, browser, tmp_path, name):
+    """And what only one of the revisions has comes last: it would push the others apart."""
+    dvc(project, "plots", "diff", "HEAD", "-o", str(tmp_path))
+    page = browser.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+    page.wait_for_function("drawn")
+    titles = page.evaluate(
+        """async (name) => {
+        const [place, spec] = calls.find(([place]) => place.includes(name))
+        const field = name === "classes" ? "network" : "run"
+        const gone = spec.data.values[0][field]
+        spec.data.values = spec.data.values.filter(row => row[field] !== gone || row.rev === "HEAD")
+        const view = (await vegaEmbed(place, spec, {renderer: "svg"})).view
+        const svg = new DOMParser().parseFromString(await view.toSVG(), "image/svg+xml")
+        return [...svg.querySelectorAll("text")].map(text => text.textContent)
+            .filter(text => / · (HEAD|workspace)$/.test(text))
+        }""",
+        name,
+    )
+    page.close()
+    named = [title.split(" · ") for title in titles]
+    *pairs, (last, revision) = named
+    assert len(named) == (7 if name == "confusion" else 3)
+    assert [run for run, _ in pairs[::2]] == [run for run, _ in pairs[1::2]]
+    assert last not in [run for run, _ in pairs]
+    assert revision == "HEAD"
+
+
 def test_metrics_are_one_figure_a_run_and_fit_a_terminal(project):
     keys = [f"{model}.{phase}" for model in MODELS for phase in ("head", "tuned")]
     shown = dvc(project, "metrics", "show")

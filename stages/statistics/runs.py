@@ -19,6 +19,7 @@ PHASES = {"transfer": "transferred", "finetune": "fine-tuned"}
 CURVES = ("accuracy", "loss")
 WATCHED = ("train", "validation")  # the pictures that a curve is measured on
 OF_RUNS = ("cards", "predictions", "scores", "training")  # folders of reports/, a run an entry
+REPORTS = Path("reports")
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,12 @@ class Run:
         return self.test.actual == self.test.predicted
 
 
-def read_runs(models: Sequence[str]) -> list[Run]:
+def read_runs(models: Sequence[str], reports: Path = REPORTS) -> list[Run]:
     """The runs of the networks named, each network's phases side by side.
 
     Raises StudyError where a file is missing, or where two runs saw other pictures.
     """
-    runs = [read_run(model, phase) for model in models for phase in PHASES]
+    runs = [read_run(model, phase, reports) for model in models for phase in PHASES]
     first = runs[0]
     for run in runs[1:]:
         if not _same_pictures(run.predictions, first.predictions):
@@ -77,28 +78,29 @@ def remove_leftovers(models: Sequence[str], repeats: Sequence[int]) -> None:
     seeds = {f"{model}-{seed}" for model in models for seed in repeats}
     wanted = {"maps": {*models}, "repeats": seeds} | dict.fromkeys(OF_RUNS, runs)
     for folder, names in wanted.items():
-        for path in Path("reports", folder).glob("[!.]*"):
+        for path in (REPORTS / folder).glob("[!.]*"):
             if path.stem not in names:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def read_run(model: str, phase: str) -> Run:
+def read_run(model: str, phase: str, reports: Path = REPORTS) -> Run:
     """One run from its files under reports/."""
+    name = f"{model}-{phase}"
     return Run(
         model,
         phase,
-        read_json(Path("reports/cards", f"{model}-{phase}.json")),
-        read_predictions(Path("reports/predictions", f"{model}-{phase}.csv")),
+        read_json(reports / "cards" / f"{name}.json"),
+        read_predictions(reports / "predictions" / f"{name}.csv"),
         {
-            (pictures, metric): _curve(model, phase, pictures, metric)
+            (pictures, metric): _curve(reports / "training" / name, pictures, metric)
             for pictures in WATCHED
             for metric in CURVES
         },
     )
 
 
-def _curve(model: str, phase: str, pictures: str, metric: str) -> np.ndarray:
-    path = Path("reports/training", f"{model}-{phase}", "plots/metrics", pictures, f"{metric}.tsv")
+def _curve(folder: Path, pictures: str, metric: str) -> np.ndarray:
+    path = folder / "plots/metrics" / pictures / f"{metric}.tsv"
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return np.array([float(row[metric]) for row in csv.DictReader(file, delimiter="\t")])
