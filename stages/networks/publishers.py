@@ -97,4 +97,4 @@ def _fetch(weights: Published, mirror: str, kept: Path) -> None:
 def _forget(file: Path) -> None:
     """An error page of a proxy, say, is not kept: the next time it is fetched anew."""
     if file.parent == user_cache.folder():
-        file.unlink()
+        file.unlink(missing_ok=True)  # another process of the user was faster

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from stages.errors import StudyError
+
 LOCK = Path("requirements.txt")
 
 # Their modules are named by params.yaml and looked up: stages.zoo.<network>, stages.sources.<one>.
@@ -68,8 +70,15 @@ class Pin:
 def fingerprint(*modules: str) -> list[dict[str, str]]:
     """Rows (name, fingerprint) for all that the modules import, in functions too, by name.
 
-    Files and pins are those of the current folder, the project's.
+    Files and pins are those of the current folder, the project's. Raises StudyError where it has no
+    file of one of the modules.
     """
+    for module in modules:
+        if file_of(module) is None:
+            raise StudyError(
+                f"{module.replace('.', '/')}.py is missing here: where this is an experiment's own "
+                "folder, it has what Git tracks, so `git add` the file and run it again"
+            )
     files, packages = code_of(modules)
     pins = locked(LOCK.read_text(encoding="utf-8"))
     rows = {file.as_posix(): code(file).sha256 for file in files if code(file) != _read(b"")}
