@@ -13,9 +13,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from app import changed_plots
-from app.changes import Change, changes, interval_in_words, shared, verdict
-from app.revisions import METRICS, Results, of_revision, of_workspace
+from app.changes import plots
+from app.changes.paired import Change, changes, interval_in_words, shared, verdict
+from app.changes.results import METRICS, Results, of_revision, of_workspace
+from app.differences.kinds import differences, read_dataset
+from app.differences.revisions import WORKSPACE, opened
+from app.differences.words import summary_lines
 from stages.errors import StudyError
 from stages.runtime.program import run_command
 from stages.statistics.comparisons import in_words
@@ -40,7 +43,7 @@ def main(base: str, output: Path | None) -> str | None:
         print("\n\n".join(parts))
         return None
     images = output.with_name(f"{output.stem}_plots")
-    parts += changed_plots.draw(found, base, images)
+    parts += plots.draw(found, base, images)
     write_text(output, "\n\n".join(parts) + "\n")
     return sentence
 
@@ -62,6 +65,8 @@ def sections(base: Results, branch: Results, found: Sequence[Change]) -> Iterato
             f"exact McNemar test, Holm-corrected for the {len(found)} rows. The best runs are "
             "named by these same pictures, which flatters them a little."
         )
+    yield "### Pictures"
+    yield "\n".join(["```", *picture_lines(base.revision), "```"])
     yield "### Settings"
     yield difference("params", base.revision) or "No setting differs."
     yield "### `dvc metrics diff`"
@@ -92,6 +97,13 @@ def pictures(base: Results, branch: Results) -> str:
     if lost := [name for name in old if name not in new]:
         text += f" Classes that are gone: {', '.join(lost)}."
     return text
+
+
+def picture_lines(base: str) -> list[str]:
+    """What `python -m app.data_diff` says."""
+    with opened(base, WORKSPACE) as (before, after):
+        datasets = read_dataset(before), read_dataset(after)
+        return summary_lines(*datasets, differences(*datasets))
 
 
 def paired(found: Sequence[Change], base: str) -> Iterator[str]:

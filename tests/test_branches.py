@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from app import pull_request_report
-from app.revisions import METRICS
+from app.changes.results import METRICS
 from stages.errors import StudyError
 from tests.tiny_study import ROOT, attempt, change, commit, dvc, repro, run, stages_run, would_run
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 
-from app import changed_plots, pull_request_report
-from app.changes import changes, pairs, shared, verdict
-from app.revisions import RAW, RGB, Results, results_in
+from app import pull_request_report
+from app.changes import plots
+from app.changes.paired import changes, pairs, shared, verdict
+from app.changes.results import RAW, RGB, Results, results_in
 from stages.statistics.comparisons import holm
 from stages.tables import read_table, write_table
 from tests.made_study import CLASSES, MODELS, make_study
@@ -80,7 +81,7 @@ def test_a_branch_that_changes_nothing_is_said_to_predict_as_before(made, here):
     assert found[0].name == results(made).study.best.name
     said = verdict(found, results(made))
     assert said.endswith(": every one of the 30 shared test pictures is predicted as before.")
-    assert list(changed_plots.draw(found, "main", here)) == []
+    assert list(plots.draw(found, "main", here)) == []
 
 
 def test_each_run_is_tested_against_itself_with_holm_for_all_of_them(made, here):
@@ -194,7 +195,7 @@ def test_a_new_class_is_named_and_what_is_shared_is_compared(made, here):
         "main has 30 test pictures, this branch 40; 30 are in both. "
         "New classes, of which main knows nothing: Zebra."
     )
-    lines = list(changed_plots.draw(found, "main", here / "as images"))
+    lines = list(plots.draw(found, "main", here / "as images"))
     assert len(lines) == 3
     for line in lines[1:]:
         assert (here / unquote(line.partition("(")[2].rstrip(")"))).is_file()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.revisions import Results
+from app.changes.results import Results
 from stages.statistics import bootstrap
 from stages.statistics.comparisons import SIGNIFICANT, discordant, holm, in_words, mcnemar
 from stages.statistics.runs import Run

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
-from app.changes import Change, in_classes
+from app.changes.paired import Change, in_classes
 from stages import figures
 from stages.figures.drawing import render
 from stages.figures.report_data import Study
