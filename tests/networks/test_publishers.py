@@ -131,6 +131,19 @@ def test_a_folder_is_a_mirror_too_and_is_left_as_it_is(server, tmp_path, cache):
     assert not cache.exists()
 
 
+def test_a_wrong_file_that_another_process_has_removed_is_told_all_the_same(server):
+    """Two experiments at once find that the same download is no such file."""
+
+    def refused_twice():
+        with publishers.published_file(offered(server), "") as file:
+            file.unlink()
+            raise StudyError("no such weights")
+
+    with pytest.raises(StudyError, match="no such weights"):
+        refused_twice()
+    assert fetched(offered(server)) == CONTENT
+
+
 def test_a_folder_without_the_file_is_named(server, tmp_path):
     with pytest.raises(StudyError, match=r"our model\+1.npz is missing: weights.mirror .* folder"):
         fetched(offered(server), str(tmp_path))

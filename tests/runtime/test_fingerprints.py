@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages import source_code
+from stages.errors import StudyError
 from stages.runtime import fingerprints
 from stages.runtime.fingerprints import locked, with_requirements
 
@@ -56,6 +57,13 @@ def test_a_change_of_code_is_seen_where_it_runs_and_nowhere_else(copy, file, tab
     with (copy / "stages" / file).open("a") as code:
         code.write("\nCHANGED = True\n")
     assert changed(before) == tables
+
+
+def test_a_file_that_is_named_and_not_there_is_an_error_with_the_remedy(copy):
+    """As a new one, without `git add`, is in the folder of a queued experiment."""
+    (copy / "stages/zoo/tiny_vit.py").unlink()
+    with pytest.raises(StudyError, match=r"^stages/zoo/tiny_vit\.py is missing .*`git add`"):
+        source_code.fingerprints(["folder"])
 
 
 def test_the_source_that_is_chosen_is_the_one_whose_code_counts(copy):
