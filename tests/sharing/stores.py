@@ -13,7 +13,6 @@ import time
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import psutil
 import pytest
@@ -60,6 +59,9 @@ class Store:
     def start(self) -> None:
         """Start its server, at the address where it was before."""
 
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def restart(self, *options: str) -> None:
         """Without what was to fail."""
         self.kill()
@@ -75,14 +77,13 @@ class Store:
             self.process.wait()
             self.process = None
 
-    def objects(self, place: str = "store") -> list[Path]:
-        return [file for file in (self.folder / place).rglob("*") if file.is_file()]
-
     def damage(self, object_: str, place: str = "store") -> None:
-        """Cut off the end of a file, named as `files/md5/ab/cdef…`."""
+        """Cut off the end of a file, named as `files/md5/ab/cdef…`; its mode stays."""
         file = self.folder / place / object_
+        mode = file.stat().st_mode
         file.chmod(0o644)
         os.truncate(file, file.stat().st_size // 2)
+        file.chmod(mode)
 
     def _serve(self, *command: str) -> None:
         self.kill()
@@ -165,8 +166,8 @@ class Http(Store):
         self._serve(sys.executable, *map(str, words))
 
     def fail(self, *methods: str, status: int | None = None, half: bool = False) -> None:
-        """Let twenty requests pass, then answer with a status, or die: `http_server.Faulty`."""
-        fault = {"methods": methods, "spared": 20, "status": status, "half": half}
+        """Let six requests pass, then answer with a status, or die: `http_server.Faulty`."""
+        fault = {"methods": methods, "spared": 6, "status": status, "half": half}
         self.fault.write_text(json.dumps(fault))
 
 
@@ -201,16 +202,19 @@ class S3(Http):
 
     def start(self) -> None:
         super().start()
-        self._ask("PUT")  # the bucket: its memory is gone
+        self._client().create_bucket(Bucket="bucket")  # the memory of the last one is gone
 
     def damage(self, object_: str, place: str = "store") -> None:
-        whole = self._ask("GET", f"/{place}/{object_}")
-        self._ask("PUT", f"/{place}/{object_}", whole[: len(whole) // 2])
+        one = {"Bucket": "bucket", "Key": f"{place}/{object_}"}
+        whole = self._client().get_object(**one)["Body"].read()
+        self._client().put_object(**one, Body=whole[: len(whole) // 2])
 
-    def _ask(self, method: str, path: str = "", body: bytes | None = None) -> bytes:
-        request = Request(f"http://{self.address}/bucket{path}", body, method=method)
-        with urlopen(request) as answer:
-            return answer.read()
+    def _client(self):
+        import boto3
+
+        keys = {"aws_access_key_id": "ann", "aws_secret_access_key": "secret"}
+        place = {"endpoint_url": f"http://{self.address}", "region_name": "us-east-1"}
+        return boto3.client("s3", **place, **keys)
 
 
 KINDS = {one.kind: one for one in (Folder, Ssh, WebDav, S3)}

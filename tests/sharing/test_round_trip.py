@@ -94,8 +94,8 @@ def follow(folder: Path, lines: list[str]) -> str:
 def test_who_pulls_has_the_same_bytes_and_nothing_to_run(study, store, tmp_path, monkeypatch):
     monkeypatch.setenv("VITOON_CACHE", str(tmp_path / "cache"))
     settings = commands(TITLES[store.kind], store)
-    push_of_the_other_run = ["git checkout stricter", "dvc checkout", "dvc push --run-cache"]
-    follow(study, settings + push_of_the_other_run + ["git checkout main", "dvc checkout"])
+    of_the_other_run = ["git checkout stricter", "dvc push --run-cache checks", "git checkout main"]
+    follow(study, settings + of_the_other_run)
     follow(study, commands("you", store))
     clone = cloned(commands("a colleague", store), study, tmp_path)
     credentials = [line for line in settings if "--local" in line]
