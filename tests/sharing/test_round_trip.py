@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.sharing import stores
-from tests.tiny_study import change, commit, repro, run, stages_run
+from tests.tiny_study import change, commit, dvc, repro, run, stages_run
 
 PAGE = (Path(__file__).parents[2] / "docs/share.md").read_text(encoding="utf-8")
 BLOCKS = {
@@ -49,6 +49,7 @@ def with_another_run(tiny_study) -> Path:
     run(tiny_study, "git", "checkout", "--quiet", "stricter")
     commit(tiny_study, "Stricter checks")
     run(tiny_study, "git", "checkout", "--quiet", "main")
+    dvc(tiny_study, "checkout", "--quiet")
     run(tiny_study, "git", "push", "--quiet", "--set-upstream", "origin", "main", "stricter")
     return tiny_study
 
