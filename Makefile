@@ -34,10 +34,17 @@ lint: environment ## put the code in the house's form, and name what needs a han
 	@$(IN_VENV) python -m ruff format
 	@$(IN_VENV) python -m ruff check --fix
 
-lock: environment ## pin what requirements.in asks for; ARGS=--upgrade takes the newest releases
-	@$(IN_VENV) UV_CUSTOM_COMPILE_COMMAND="make lock" python -m uv pip compile --quiet \
-	  --universal --python-version 3.10 --generate-hashes $(ARGS) \
-	  requirements.in --output-file requirements.txt
+COMPILE = $(IN_VENV) UV_CUSTOM_COMPILE_COMMAND="make lock" python -m uv pip compile --quiet \
+  --universal --python-version 3.10 --generate-hashes $(ARGS)
+# What fits beside other locks, without what they pin.
+beside = $(1:%=--constraint %) $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' $(1))
+
+lock: environment ## pin what requirements*.in ask for; ARGS=--upgrade takes the newest releases
+	@$(COMPILE) requirements.in --output-file requirements.txt
+	@$(COMPILE) $(call beside,requirements.txt) \
+	  requirements-remotes.in --output-file requirements-remotes.txt
+	@$(COMPILE) $(call beside,requirements.txt requirements-remotes.txt) \
+	  tests/sharing/requirements.in --output-file tests/sharing/requirements.txt
 
 parity: environment .parity/done ## our networks against PyTorch's; brings PyTorch, some gigabytes
 	@.parity/bin/python -m tests.zoo.parity.timm_outputs

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The environment in .venv: the packages that requirements.txt pins, on Python 3.11 or 3.10.
+# The environment in .venv: the packages that requirements.txt pins, on Python 3.11 or 3.10, and
+# those of requirements-remotes.txt where a DVC remote needs them.
 # Says nothing and takes no time where it is there and complete.
 set -eu
 cd "$(dirname "$0")"
@@ -43,14 +44,30 @@ module (Debian, Ubuntu: apt install python3 python3-venv) and run this again"
 (.python/log says why): install Python 3.11 with its venv module and run this again"
 }
 
-if cmp -s requirements.txt .venv/requirements.txt && .venv/bin/python -c ''; then
-    exit
-fi
+# A lock is copied last, so that an install that was cut short is not taken for a whole one.
+install() {
+    .venv/bin/python -m pip install --quiet --require-hashes -r "$1"
+    cp "$1" ".venv/$1"
+}
+
+installed() {
+    cmp -s "$1" ".venv/$1"
+}
+
+# Whether `dvc remote add` has named one, for everybody or, with --local, for this clone.
+has_remote() {
+    grep -Eqs '^ *url *= *(s3|ssh|webdavs?)://' .dvc/config .dvc/config.local
+}
+
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_USER=0 PIP_USE_PEP517=1 # one way for every pip
-python=$(python_that "$FITS") || bring_python
-echo "environment: installing requirements.txt into .venv, once, with $("$python" --version)" >&2
-rm -rf .venv
-"$python" -m venv .venv
-.venv/bin/python -m pip install --quiet --require-hashes -r requirements.txt
-# Last, so that an install that was cut short is not taken for a whole one.
-cp requirements.txt .venv/requirements.txt
+if ! { installed requirements.txt && .venv/bin/python -c ''; }; then
+    python=$(python_that "$FITS") || bring_python
+    echo "environment: installing requirements.txt into .venv, once, with $("$python" --version)" >&2
+    rm -rf .venv
+    "$python" -m venv .venv
+    install requirements.txt
+fi
+if has_remote && ! installed requirements-remotes.txt; then
+    echo "environment: installing requirements-remotes.txt, for your DVC remote" >&2
+    install requirements-remotes.txt
+fi

@@ -42,9 +42,9 @@ class Machine:
         self.home, self.clone, self.bin = folder / "home", folder / "a clone", folder / "bin"
         for place in (self.home, self.clone, self.bin):
             place.mkdir()
-        for tool in ("sh", "cmp", "cp", "dirname", "mkdir", "rm", "sed"):
+        for tool in ("sh", "cmp", "cp", "dirname", "grep", "mkdir", "rm", "sed"):
             (self.bin / tool).symlink_to(shutil.which(tool))
-        for file in ("environment.sh", "requirements.txt"):
+        for file in ("environment.sh", "requirements.txt", "requirements-remotes.txt"):
             shutil.copy(ROOT / file, self.clone)
 
     def has(self, command: str, *version: int, without: str = "", at: Path | None = None) -> None:
@@ -166,6 +166,35 @@ def test_a_second_time_nothing_is_said_or_done(machine):
     assert (result.returncode, result.stderr, machine.done()) == (0, "", "")
 
 
+REMOTES = "-m pip install --quiet --require-hashes -r requirements-remotes.txt"
+
+
+@pytest.mark.parametrize("file", ["config", "config.local"])
+@pytest.mark.parametrize("scheme", ["s3", "ssh", "webdav", "webdavs"])
+def test_what_a_remote_needs_is_installed_once_when_one_is_named(machine, scheme, file):
+    machine.has("python3.11", 3, 11, 7)
+    machine.set_up()
+    assert REMOTES not in machine.done()
+    (machine.clone / ".dvc").mkdir()
+    url = f"{scheme}://store.example.org/vitoon"
+    (machine.clone / ".dvc" / file).write_text(f"['remote \"store\"']\n    url = {url}\n")
+    result = machine.set_up()
+    assert machine.done() == f"(3, 11, 7) .venv/bin/python {REMOTES}\n"
+    assert result.stderr == (
+        "environment: installing requirements-remotes.txt, for your DVC remote\n"
+    )
+    assert (machine.set_up().stderr, machine.done()) == ("", "")
+
+
+def test_a_folder_as_remote_needs_nothing(machine):
+    machine.has("python3.11", 3, 11, 7)
+    machine.set_up()
+    (machine.clone / ".dvc").mkdir()
+    (machine.clone / ".dvc/config").write_text("['remote \"store\"']\n    url = /mnt/s3\n")
+    machine.set_up()
+    assert machine.done() == ""
+
+
 def test_an_install_that_was_cut_short_is_done_again(machine):
     machine.has("python3", 3, 11, 7)
     (machine.home / "offline").touch()
@@ -195,23 +224,33 @@ def test_an_environment_whose_python_is_gone_is_made_again(machine):
     assert "-m venv .venv" in machine.done()
 
 
-def test_every_line_of_the_lock_is_a_pin_with_hashes():
-    lock = (ROOT / "requirements.txt").read_text()
+LOCKS = [ROOT / "requirements.txt", ROOT / "requirements-remotes.txt"]
+LOCKS += [ROOT / "tests/sharing/requirements.txt"]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=str)
+def test_every_line_of_a_lock_is_a_pin_with_hashes(lock):
     comments = re.compile(r"^ *#.*\n", re.M)
-    assert PIN.sub("", comments.sub("", lock)).strip() == ""
-    assert len(PIN.findall(lock)) > 100
+    assert PIN.sub("", comments.sub("", lock.read_text())).strip() == ""
+    assert len(PIN.findall(lock.read_text())) > 10
 
 
-def test_the_lock_names_no_index_and_no_place():
-    lock = (ROOT / "requirements.txt").read_text()
-    assert not re.search(r"index-url|find-links|://|file:| @ ", lock)
+@pytest.mark.parametrize("lock", LOCKS, ids=str)
+def test_a_lock_names_no_index_and_no_place(lock):
+    assert not re.search(r"index-url|find-links|://|file:| @ ", lock.read_text())
 
 
-def test_the_lock_pins_everything_that_is_asked_for():
-    asked = re.findall(r"^[a-z0-9-]+", (ROOT / "requirements.in").read_text(), re.M)
-    pinned = set(PIN.findall((ROOT / "requirements.txt").read_text()))
-    assert len(asked) > 20
-    assert set(asked) <= pinned
+@pytest.mark.parametrize("lock", LOCKS, ids=str)
+def test_a_lock_pins_everything_that_is_asked_for(lock):
+    asked = re.findall(r"^[a-z0-9-]+", lock.with_suffix(".in").read_text(), re.M)
+    assert len(asked) > 2
+    assert set(asked) <= set(PIN.findall(lock.read_text()))
+
+
+def test_a_lock_pins_nothing_that_another_pins():
+    """They are installed into one environment."""
+    pinned = [set(PIN.findall(lock.read_text())) for lock in LOCKS]
+    assert len(set.union(*pinned)) == sum(map(len, pinned))
 
 
 def test_help_comes_first_and_lists_every_target():
