@@ -50,8 +50,16 @@ def test_plain_sans_serifs_come_first(install, tmp_path):
 def test_fonts_that_draw_nothing_are_passed_over(install, tmp_path):
     broken = tmp_path / "broken.ttf"
     broken.write_bytes(b"no font")
-    install(broken, BOXES)
-    assert fonts._installed() == []
+    some = make_font(tmp_path / "some.ttf", "猫")
+    install(broken, BOXES, some)
+    assert fonts._installed() == [some]
+
+
+@pytest.mark.parametrize("unseen", ["\a", "\u200d", "\u200e", "\ufe0e"])
+def test_a_font_need_not_have_what_is_not_seen(install, tmp_path, unseen):
+    some = make_font(tmp_path / "some.ttf", "猫")
+    install(some)
+    assert fonts.font_of(f"猫{unseen}") == some
 
 
 def test_missing_letters_are_one_line_with_what_to_install(install, capsys):

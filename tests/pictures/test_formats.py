@@ -106,6 +106,8 @@ def test_a_picture_of_400_million_pixels_is_refused_unopened():
         "width='3in' height='72pt'",
         "width='288' height='72pt'",
         "width='18pc' height='96px'",
+        "width='.6' height='.2'",
+        "width='0' height='9' viewBox='0 0 60 20'",
     ],
 )
 def test_a_drawing_has_the_shape_that_it_says(size):

@@ -255,6 +255,13 @@ def test_a_cookie_is_not_told_to_another_host(loopback, get):
         assert other.book["headers"][0]["X-Any"] == "c"
 
 
+def test_five_redirects_are_followed_and_no_more(server, loopback, get):
+    asked = []
+    with pytest.raises(Refusal):
+        get(f"{server.url}/loop.png", permit=asked.append)
+    assert len(asked) == 1 + 5
+
+
 def test_every_step_of_a_redirect_is_asked_about_first(server, loopback, get):
     asked = []
     get(f"{server.url}/redirect-to-good.png", permit=asked.append)
