@@ -104,7 +104,7 @@ class Folder(Store):
 
     @property
     def examples(self) -> dict[str, str]:
-        return {"/mnt/team/vitoon": str(self.folder / "store")}
+        return {"/srv/team/vitoon": str(self.folder / "store")}
 
     def config(self, place: str = "store") -> str:
         return remote(url=self.folder / place)

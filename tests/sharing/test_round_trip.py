@@ -100,6 +100,7 @@ def test_who_pulls_has_the_same_bytes_and_nothing_to_run(study, store, tmp_path,
     follow(study, commands("you", store))
     clone = cloned(commands("a colleague", store), study, tmp_path)
     credentials = [line for line in settings if "--local" in line]
+    assert "verify = true" in (clone / ".dvc/config").read_text()
     printed = follow(clone, credentials + commands("a colleague", store)[4:])
     assert stages_run(printed) == set()
     assert "files fetched" in printed
