@@ -3,8 +3,10 @@
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from types import SimpleNamespace
 
+import filelock
 import keras
 import numpy as np
 import pytest
@@ -134,6 +136,15 @@ def test_after_a_kill_no_half_of_them_is_taken_for_a_whole(frozen, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             frozen().activations()
     assert sorted(content(frozen().activations())) == ["clean.npy", "views.npy"]
+
+
+def test_who_needs_activations_that_another_process_is_making_waits_for_them(frozen):
+    kept = frozen().activations()
+    with ThreadPoolExecutor(1) as pool:
+        with filelock.FileLock(kept.with_suffix(".lock")):  # the other process
+            mine = pool.submit(frozen().activations)
+            assert wait([mine], timeout=0.5).not_done
+        assert mine.result(timeout=60) == kept
 
 
 def test_activations_that_nobody_has_used_for_weeks_are_removed(frozen):
