@@ -26,7 +26,7 @@ def study(tiny_study):
         patch.setenv("COLUMNS", str(WIDTH))
         branch(tiny_study, "less", "main")
         change(tiny_study, lambda params: params.update(models=["tiny_cnn"]))
-        assert stages_run(repro(tiny_study)) == {"report"}
+        assert stages_run(repro(tiny_study)) == {"report", "cards"}
         commit(tiny_study, "One network")
         branch(tiny_study, "head", "less")
         change(tiny_study, lambda params: params["transfer"].update(learning_rate=0.03))

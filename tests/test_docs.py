@@ -65,8 +65,8 @@ EXPERIMENTS = Page(
     {
         "seed=1,2 ": "seed=0,1 ",
         "efficientnet_lite0": MODELS[0],
-        # No more than what writes the user's cache and a checkpoint, to save two thirds of the time.
-        # The pictures lie beside the clone: docs/own-images.md.
+        # No more than what writes the user's cache and a checkpoint, to save two thirds of the
+        # time. The pictures lie beside the clone: docs/own-images.md.
         "^(dvc exp run --queue .*)": rf"\1 --allow-missing transfer@{MODELS[0]}",
         "^(dvc queue start --jobs 2) .*": (
             r"\1; while dvc queue status | grep -qE 'Queued|Running'; do sleep 5; done"

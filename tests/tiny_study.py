@@ -21,6 +21,7 @@ from tests import made_params
 ROOT = Path(__file__).parents[1]
 MODELS = ("tiny_cnn", "tiny_vit")
 SHAPES = {"Disc": "ellipse", "Box": "rectangle", "Wedge": "polygon"}
+OF_MAKE = {"ARGS", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"}
 CLONE = "vitoon"  # its name beside its `pictures` and the user's `cache`
 
 
@@ -133,9 +134,10 @@ def run(folder: Path, *command: str) -> str:
 
 
 def attempt(folder: Path, *command: str) -> subprocess.CompletedProcess:
-    """A command in a folder, with this Python first on the path."""
+    """A command in a folder, with this Python first on the path, and no options of our own make."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = os.environ | {"PATH": path}
+    env = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
+    env["PATH"] = path
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 

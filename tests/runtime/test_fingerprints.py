@@ -43,7 +43,7 @@ def changed(before):
         ("training/trainer.py", {"transfer", "finetune"}),
         ("networks/models.py", TRAINED),
         ("networks/weight_files.py", TRAINED | {"weights"}),
-        ("statistics/calibration.py", {"report"}),
+        ("statistics/calibration.py", {"report", "cards"}),
         ("figures/learning_curves.py", {"report"}),
         ("figures/report.html.jinja", {"report"}),
         ("evaluate.py", {"evaluate"}),
