@@ -3,7 +3,7 @@
 # ARGS="…" is passed on: make repro ARGS=--force, make test ARGS="-k split".
 
 .DEFAULT_GOAL := help
-.PHONY: help repro status test mutants lint lock parity environment
+.PHONY: help repro status test faults mutants lint lock parity environment
 
 # dvc.yaml's commands are `python -m stages.…`: that python has to be the environment's.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
@@ -26,6 +26,11 @@ test: environment ## the tests, then what `make lint` would say
 	@$(IN_VENV) python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 	@$(IN_VENV) python -m ruff check --quiet
 	@$(IN_VENV) python -m ruff format --check --quiet
+
+faults: environment ## what remotes do when they fail: killed, full, read-only, damaged (minutes)
+	@.venv/bin/python -m pip install --quiet --require-hashes \
+	  -r requirements-remotes.txt -r tests/sharing/requirements.txt
+	@$(IN_VENV) python -m pytest -m "slow or not slow" tests/sharing $(ARGS)
 
 mutants: environment ## which small changes of the code no test sees; ARGS="web" takes one room
 	@$(IN_VENV) python -m benchmarks.mutants $(ARGS)

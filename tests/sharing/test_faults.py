@@ -14,6 +14,8 @@ import pytest
 from tests.sharing import stores
 from tests.tiny_study import attempt, commit, run
 
+pytestmark = pytest.mark.slow  # minutes: `make faults`
+
 PAGE = (Path(__file__).parents[2] / "docs/share.md").read_text(encoding="utf-8")
 TABLE = PAGE.split("| --- | --- | --- |\n")[1].split("\n\n")[0]
 SAID = [re.findall(r"`(.+?)`", row.split(" | ")[0]) for row in TABLE.splitlines()]
