@@ -3,7 +3,7 @@
 # ARGS="…" is passed on: make repro ARGS=--force, make test ARGS="-k split".
 
 .DEFAULT_GOAL := help
-.PHONY: help repro status test faults mutants lint lock parity environment
+.PHONY: help repro status test slow mutants lint lock parity environment
 
 # dvc.yaml's commands are `python -m stages.…`: that python has to be the environment's.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
@@ -27,10 +27,11 @@ test: environment ## the tests, then what `make lint` would say
 	@$(IN_VENV) python -m ruff check --quiet
 	@$(IN_VENV) python -m ruff format --check --quiet
 
-faults: environment ## what remotes do when they fail: killed, full, read-only, damaged (minutes)
+slow: environment ## tests that take minutes: pages of docs/ followed, branches, remotes that fail
 	@.venv/bin/python -m pip install --quiet --require-hashes \
 	  -r requirements-remotes.txt -r tests/sharing/requirements.txt
-	@$(IN_VENV) python -m pytest -m "slow or not slow" tests/sharing $(ARGS)
+	@$(IN_VENV) python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder \
+	  tests/sharing tests/test_branches.py tests/test_docs.py tests/test_study.py $(ARGS)
 
 mutants: environment ## which small changes of the code no test sees; ARGS="web" takes one room
 	@$(IN_VENV) python -m benchmarks.mutants $(ARGS)

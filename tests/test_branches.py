@@ -12,6 +12,8 @@ from app.changes.results import METRICS
 from stages.errors import StudyError
 from tests.tiny_study import ROOT, attempt, change, commit, dvc, repro, run, stages_run, would_run
 
+pytestmark = pytest.mark.slow
+
 WIDTH = 120  # columns of a terminal
 CURVES = "reports/plots/accuracy.csv"
 CONFUSION = "reports/plots/confusion.csv"

@@ -86,7 +86,7 @@ PAGES = (
     Page("docs/cards.md"),
     Page(
         "README.md",
-        one_network,
+        a_branch,
         {
             "^    make test .*\n": "",
             "s3://bucket": "../store",
@@ -115,6 +115,7 @@ def clone(finished_study, tmp_path, monkeypatch) -> Path:
     return tmp_path / "study" / tiny_study.CLONE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if p is not EXPERIMENTS], ids=lambda page: page.name
 )
@@ -124,6 +125,7 @@ def test_who_follows_a_page_gets_what_it_says(page, clone):
         assert re.search(words, printed, re.M), printed
 
 
+@pytest.mark.slow
 def test_experiments_of_two_workers_at_once_make_what_one_makes_alone(clone):
     """Seed 0 is the study's, which has run alone; here it runs again, beside seed 1."""
     before = outputs((clone / "dvc.lock").read_text())

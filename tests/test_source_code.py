@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[1]
 STAGES = ("source_code", "scrape", "to_rgb", "weights")
 
 
-@pytest.fixture
-def study(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
     """The stages named, after `dvc repro` on a folder of two pictures and two tiny networks."""
-    folder = tmp_path / "study"
+    folder = tmp_path_factory.mktemp("made") / "study"
     shutil.copytree(ROOT / "stages", folder / "stages", ignore=shutil.ignore_patterns("__py*"))
     shutil.copytree(ROOT / "data/unset", folder / "data/unset")
     for file in ("requirements.txt", ".dvcignore", "data/exclude.csv"):
@@ -39,6 +39,12 @@ def study(tmp_path):
     assert stages_run(repro(folder)) == everything
     assert stages_run(repro(folder)) == set()
     return folder
+
+
+@pytest.fixture
+def study(made, tmp_path) -> Path:
+    """A copy of it, for one test."""
+    return Path(shutil.copytree(made, tmp_path / "study"))
 
 
 def would_run(study):

@@ -14,7 +14,7 @@ import pytest
 from tests.sharing import stores
 from tests.tiny_study import attempt, commit, run
 
-pytestmark = pytest.mark.slow  # minutes: `make faults`
+pytestmark = pytest.mark.slow
 
 PAGE = (Path(__file__).parents[2] / "docs/share.md").read_text(encoding="utf-8")
 TABLE = PAGE.split("| --- | --- | --- |\n")[1].split("\n\n")[0]

@@ -27,7 +27,12 @@ for line in sys.argv[1:]:
 """
 
 
-@pytest.fixture(params=stores.KINDS)
+SLOW = ("ssh", "webdav")
+
+
+@pytest.fixture(
+    params=[pytest.param(k, marks=pytest.mark.slow) if k in SLOW else k for k in stores.KINDS]
+)
 def store(request, tmp_path):
     kind = stores.KINDS[request.param]
     if reason := kind.missing():
