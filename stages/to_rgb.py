@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import os
 import shutil
-import signal
 import sys
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from stages.errors import StudyError
 from stages.params import Rgb, load
-from stages.pictures import decoding, exclusions, images, shards
+from stages.pictures import decoding, exclusions, images, isolation, shards
 from stages.runtime.program import run
 from stages.runtime.progress import progress
 from stages.tables import read_table, write_json, write_table
@@ -31,8 +22,6 @@ COLUMNS = (
     *("mode", "format", "width", "height", "sha256", "image_url"),  # of the file as it came
 )
 BLANK = dict.fromkeys(COLUMNS, "")
-BATCH = 256
-CPU_SECONDS = 60  # for one picture; the largest allowed take a few
 
 
 def main() -> str:
@@ -76,8 +65,8 @@ def convert_all(found: dict[str, str], rgb: Rgb) -> list[dict]:
     """A row for every picture found, in the same order, made on all cores."""
     rows = {}
     with progress("to_rgb", len(found), "picture") as advance:
-        for raw, row in on_all_cores(partial(convert, rgb=rgb), found):
-            rows[raw] = row
+        for raw, row in isolation.on_all_cores(partial(convert, rgb=rgb), found):
+            rows[raw] = row or _crashed(raw)
             advance(1)
     if rows.keys() != found.keys():
         raise StudyError(f"{len(found)} pictures found, {len(rows)} converted: report this")
@@ -155,86 +144,11 @@ def _read(raw: str) -> bytes:
         raise images.PictureError("missing, though the manifest lists it") from None
 
 
-def on_all_cores(
-    work: Callable, found: dict[str, str], seconds: float = CPU_SECONDS
-) -> Iterator[tuple[str, dict]]:
-    """Pairs of file and row, as they come.
-
-    A picture that kills its process takes the pictures beside it along: what is missing of its
-    batch is done again, each in a process of its own, and what kills that too is rejected.
-    """
-    work = partial(_limited, work, seconds)
-    pool = _pool()
-    try:
-        waiting = iter(found.items())
-        while left := dict(islice(waiting, BATCH)):
-            try:
-                jobs = {pool.submit(work, *pair): pair[0] for pair in left.items()}
-                for job in as_completed(jobs):
-                    row = job.result()
-                    del left[jobs[job]]
-                    yield jobs[job], row
-            except BrokenProcessPool:
-                pool = _pool()
-                for pair in left.items():
-                    yield pair[0], _alone(work, *pair) or _crashed(pair[0], seconds)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _pool(workers: int | None = None) -> ProcessPoolExecutor:
-    # Spawned, not forked: a fork copies locks that threads of the parent may hold.
-    spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, spawn, initializer=_start_worker)
-
-
-def _alone(work: Callable, raw: str, file: str) -> dict | None:
-    with _pool(1) as pool:
-        try:
-            return pool.submit(work, raw, file).result()
-        except BrokenProcessPool:
-            return None
-
-
-def _crashed(raw: str, seconds: float) -> dict:
-    reason = f"its decoder crashed or took more than {seconds} s"
+def _crashed(raw: str) -> dict:
+    reason = f"its decoder crashed or took more than {isolation.CPU_SECONDS} s"
     return BLANK | {
         **{"class": Path(raw).parent.name, "raw": raw, "status": "rejected", "reason": reason}
     }
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it and ends its workers
-    warnings.simplefilter("ignore")  # what Pillow says of odd files is in the manifest
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Nothing on the screen of what C and Rust libraries say of a file: they do not name it.
-
-    A process that dies meanwhile is seen by its parent all the same.
-    """
-    sys.stderr.flush()
-    screen, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(screen, 2)
-        os.close(screen)
-        os.close(nowhere)
-
-
-def _limited(work: Callable, seconds: float, raw: str, file: str) -> dict:
-    """Do one picture, or die by the signal that CPU time beyond the limit sends."""
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        with quiet():
-            return work(raw, file)
-    finally:
-        if hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 if __name__ == "__main__":
