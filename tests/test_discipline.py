@@ -33,6 +33,7 @@ ROOMS = {
     "sources": {"web", "pictures"},
     "networks": {"web", "pictures", "zoo"},
     "training": {"pictures", "networks"},
+    "exports": {"networks", "statistics"},
     "figures": {"pictures", "statistics"},
     "metadata": {"zoo", "statistics"},
 }

@@ -220,6 +220,11 @@ class Evaluate(Section):
     )
 
 
+class Export(Section):
+    calibration: int = Field(ge=1, le=10_000)
+    litert: bool
+
+
 class Study(Section):
     seed: int = Field(ge=0, le=2**32 - 1)
     classes: dict[ClassName, Class] = Field(
@@ -239,6 +244,7 @@ class Study(Section):
     transfer: Training
     finetune: Finetune
     evaluate: Evaluate
+    export: Export
 
     @field_validator("classes", mode="before")
     @classmethod

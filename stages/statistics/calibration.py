@@ -68,3 +68,16 @@ def risk_by_coverage(predictions: Predictions) -> np.ndarray:
     order = np.argsort(-confidence(predictions), kind="stable")
     wrong = (predictions.actual != predictions.predicted)[order]
     return np.cumsum(wrong) / np.arange(1, len(predictions) + 1)
+
+
+def confidence_for(risk: float, predictions: Predictions) -> float | None:
+    """The lowest confidence with which all predictions together are wrong at most so often.
+
+    `risk` is a share, 0 to 1. None where even the most confident predictions are wrong more often.
+    Like a temperature it is chosen on validation pictures, not on those it is then judged by.
+    """
+    sure = np.sort(confidence(predictions))[::-1]
+    allowed = risk_by_coverage(predictions) <= risk
+    last_of_equals = np.append(sure[1:] < sure[:-1], True)  # a limit admits all that share it
+    places = np.flatnonzero(allowed & last_of_equals)
+    return float(sure[places[-1]]) if len(places) else None

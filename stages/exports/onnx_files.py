@@ -1,0 +1,26 @@
+"""ONNX models as files with a card in them, and what onnxruntime makes of pixels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import helper
+
+CARD = "card"  # the key of the metadata under which a file has it, as JSON
+
+
+def write(model: onnx.ModelProto, card: Mapping, file: Path) -> None:
+    """One file that needs nothing beside it: graph, weights and card."""
+    helper.set_model_props(model, {CARD: json.dumps(card, ensure_ascii=False)})
+    onnx.save(model, file)
+
+
+def probabilities(file: Path, pieces: Iterable[np.ndarray]) -> np.ndarray:
+    """float32 (n, classes) of pieces of uint8 (m, size, size, 3)."""
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    return np.concatenate([session.run(None, {"pixels": pixels})[0] for pixels in pieces])

@@ -1,0 +1,110 @@
+"""The same ONNX graph with smaller weights: float16, or whole numbers of 8 bits.
+
+Float16 is what the file holds and not what is computed with, as processors are faster in float32.
+Convolutions in int8 are calibrated on training pictures (B. Jacob et al. 2018,
+https://arxiv.org/abs/1712.05877); matrix products of transformers take the range of each batch
+instead, as their activations have outliers (T. Dettmers et al. 2022,
+https://arxiv.org/abs/2208.07339). docs/decisions.md compares.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime import quantization
+
+SIGNIFICANT = 0.05  # share of all weights, below which convolutions stay float32
+PICTURES_AT_ONCE = 8
+PRODUCTS = ["Gemm", "MatMul"]
+
+
+def float16_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy whose arrays are float16, which the graph turns into float32 first.
+
+    Runtimes do that once, while they load it.
+    """
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    casts = []
+    for tensor in copy.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) > 1:
+            name, half = tensor.name, f"{tensor.name}_half"
+            values = numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(values, half))
+            casts.append(helper.make_node("Cast", [half], [name], name, to=TensorProto.FLOAT))
+    nodes = [*casts, *copy.graph.node]
+    del copy.graph.node[:]
+    copy.graph.node.extend(nodes)
+    return copy
+
+
+def int8_weights(model: onnx.ModelProto, pixels: np.ndarray) -> onnx.ModelProto:
+    """A copy that computes in int8; `pixels`, uint8 (n, size, size, 3), are those to calibrate on.
+
+    All of it where the network has convolutions alone. In one with attention: matrix products, and
+    convolutions where they matter.
+    """
+    attends = any(node.op_type == "LayerNormalization" for node in model.graph.node)
+    if _share_of_convolutions(model) > SIGNIFICANT:
+        model = _calibrated(model, pixels, ["Conv"] if attends else None)
+    return _ranged_by_batch(model) if attends else model
+
+
+def _share_of_convolutions(model: onnx.ModelProto) -> float:
+    sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in model.graph.initializer}
+    kernels = {node.input[1] for node in model.graph.node if node.op_type == "Conv"}
+    return sum(sizes[name] for name in kernels) / sum(sizes.values())
+
+
+def _calibrated(
+    model: onnx.ModelProto, pixels: np.ndarray, kinds: list[str] | None
+) -> onnx.ModelProto:
+    with _files(model) as (given, made):
+        quantization.quantize_static(
+            given,
+            made,
+            _Pictures(pixels),
+            op_types_to_quantize=kinds,
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+        )
+        return onnx.load(made)
+
+
+def _ranged_by_batch(model: onnx.ModelProto) -> onnx.ModelProto:
+    with _files(model) as (given, made):
+        quantization.quantize_dynamic(given, made, op_types_to_quantize=PRODUCTS, per_channel=True)
+        return onnx.load(made)
+
+
+@contextmanager
+def _files(model: onnx.ModelProto) -> Iterator[tuple[Path, Path]]:
+    """The model in a file, as onnxruntime's functions change one in memory, and a place for theirs.
+
+    Without their advice to optimise the graph first, which these have no need of.
+    """
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with TemporaryDirectory() as folder:
+            onnx.save(model, Path(folder, "float32.onnx"))
+            yield Path(folder, "float32.onnx"), Path(folder, "int8.onnx")
+    finally:
+        logging.disable(before)
+
+
+class _Pictures(quantization.CalibrationDataReader):
+    def __init__(self, pixels: np.ndarray) -> None:
+        starts = range(0, len(pixels), PICTURES_AT_ONCE)
+        self._pieces: Iterator[np.ndarray] = (pixels[at : at + PICTURES_AT_ONCE] for at in starts)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        piece = next(self._pieces, None)
+        return None if piece is None else {"pixels": piece}
