@@ -18,8 +18,8 @@ def row(file: str, size: int, keras: Predictions, probability: np.ndarray) -> di
     """What a file of `size` bytes costs in accuracy.
 
     `keras` are Keras's predictions, `probability` float32 (n, classes) is what the file says of the
-    same pictures. The difference is of probabilities, the agreement a share of test pictures; points
-    are hundredths of accuracy on validation pictures, below zero where some are gained.
+    same pictures. The difference is of probabilities, the agreement a share of test pictures;
+    points are hundredths of accuracy on validation pictures, below zero where some are gained.
     """
     own = replace(keras, probability=probability, predicted=probability.argmax(axis=1))
     found = {split: accuracy(own.of(split)) for split in ("validation", "test")}

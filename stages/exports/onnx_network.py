@@ -25,9 +25,9 @@ Form = Callable[..., Tensor]
 def onnx_network(network: keras.Model, temperature: float, name: str) -> onnx.ModelProto:
     """uint8 RGB `pixels` (n, size, size, 3) → float32 `probabilities` (n, classes).
 
-    `network` is a backbone and a head, as `models.load_trained` gives it. The head's standardisation
-    and the temperature are folded into its kernel. Raises StudyError for a layer of a kind that has
-    no form here.
+    `network` is a backbone and a head, as `models.load_trained` gives it. The standardisation of
+    the head and the temperature are folded into its kernel. Raises StudyError for a layer of a
+    kind that has no form here.
     """
     *_, last, head = network.layers
     backbone = keras.Model(network.input, last.output)
