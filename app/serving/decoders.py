@@ -29,12 +29,12 @@ class Decoders:
 
     def __init__(self, workers: int | None = None, seconds: float = SECONDS) -> None:
         self._seconds = seconds
-        self._workers = workers or os.cpu_count() or 1
+        self.workers = workers or os.cpu_count() or 1
         self._idle: asyncio.Queue[ProcessPoolExecutor] = asyncio.Queue()
         self._pools: set[ProcessPoolExecutor] = set()
 
     async def __aenter__(self) -> Decoders:
-        for _ in range(self._workers):
+        for _ in range(self.workers):
             self._add()
         return self
 
