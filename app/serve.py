@@ -15,13 +15,13 @@ GRACE = 30  # seconds for what is being answered when the service is asked to en
 
 
 def main(model: str | None, precision: str, host: str, port: int, **limits: float) -> None:
-    # Imported here: each process that decodes imports this file again.
-    from app.prediction.model import load
-    from app.serving.running import run
-
     file = chosen(model, precision)
-    loaded = load(file, threads=1)  # more threads are for more requests
     with listening(host, port) as place:
+        # Imported here: each process that decodes imports this file again.
+        from app.prediction.model import load
+        from app.serving.running import run
+
+        loaded = load(file, threads=1)  # more threads are for more requests
         address = "{}:{}".format(*place.getsockname())
         said = f"{loaded.card['title']} ({loaded.card['precision']}) answers at http://{address}"
         run(loaded, place, said, GRACE, **limits)
@@ -29,10 +29,10 @@ def main(model: str | None, precision: str, host: str, port: int, **limits: floa
 
 def chosen(model: str | None, precision: str) -> Path:
     """The file of a network; a name is one of models/, none is the best. Raises StudyError."""
-    from app.prediction.model import exported
-
     if model and Path(model).is_file():
         return Path(model)
+    from app.prediction.model import exported
+
     folders = exported()
     name = model or next(iter(folders))
     if name not in folders:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from PIL import Image
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -19,7 +17,7 @@ from app.serving.decoders import Decoders
 from app.serving.metrics import Counted, Metrics
 from app.serving.predictor import Predictor, Work, megapixels
 from app.serving.refusals import MEDIA_TYPE, RefusedError
-from app.serving.uploads import FIELD, LimitedBodies, Limits, Upload, uploads
+from app.serving.uploads import FIELD, LimitedBodies, Limits, uploads
 
 ROUTES = {"/predict", "/healthz", "/metadata", "/metrics", "/openapi.json"}
 SEE = "the routes and what they take are in /openapi.json"
@@ -34,7 +32,7 @@ def application(model: Model, limits: Limits, work: Work, decoders: Decoders) ->
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with decoders:
-            await warm_up(predictor, decoders.workers)
+            await predictor.warm_up(decoders.workers)
             yield
         predictor.close()
 
@@ -55,14 +53,6 @@ def application(model: Model, limits: Limits, work: Work, decoders: Decoders) ->
     _add_predict(app, model, predictor, metrics, limits.pictures)
     _add_others(app, model, metrics, serving(model, limits, work))
     return app
-
-
-async def warm_up(predictor: Predictor, pictures: int) -> None:
-    """So that the first request does not wait for imports, and a service that answers works."""
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(file, "PNG")
-    white = Upload(None, file.getvalue())
-    await predictor.pictures([white] * pictures, 1, None)
 
 
 def serving(model: Model, limits: Limits, work: Work) -> Serving:

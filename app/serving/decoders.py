@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from typing import TypeVar
 
 from stages.pictures.isolation import limited, processes
@@ -35,12 +38,12 @@ class Decoders:
 
     async def __aenter__(self) -> Decoders:
         for _ in range(self.workers):
-            self._add()
+            self._idle.put_nowait(self._new())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for pool in self._pools:
-            pool.shutdown(wait=False, cancel_futures=True)
+        """Waits for pictures that are being decoded; a process left behind would never end."""
+        await asyncio.gather(*(asyncio.to_thread(pool.shutdown) for pool in self._pools))
 
     async def run(self, work: Callable[..., Result], *about: object) -> Result:
         """What `work` makes of these, in a process; all of them travel there and back.
@@ -62,10 +65,10 @@ class Decoders:
         """The job; its process is idle again when it has ended, whoever waits for it."""
         loop = asyncio.get_running_loop()
         try:
-            job = pool.submit(limited, work, self._seconds, *about)
+            job = pool.submit(_done, self._seconds, work, *about)
         except BrokenProcessPool:  # somebody ended it while it was idle
             pool = self._another(pool)
-            job = pool.submit(limited, work, self._seconds, *about)
+            job = pool.submit(_done, self._seconds, work, *about)
 
         def ended(job: Future) -> None:
             broken = not job.cancelled() and isinstance(job.exception(), BrokenProcessPool)
@@ -81,11 +84,25 @@ class Decoders:
     def _another(self, broken: ProcessPoolExecutor) -> ProcessPoolExecutor:
         self._pools.discard(broken)
         broken.shutdown(wait=False)
+        return self._new()
+
+    def _new(self) -> ProcessPoolExecutor:
         pool = processes(1)
         self._pools.add(pool)
         return pool
 
-    def _add(self) -> None:
-        pool = processes(1)
-        self._pools.add(pool)
-        self._idle.put_nowait(pool)
+
+def _done(seconds: float, work: Callable[..., Result], *about: object) -> Result:
+    _end_with_parent()
+    return limited(work, seconds, *about)
+
+
+@cache
+def _end_with_parent() -> None:
+    """Where the parent is killed nobody tells its processes, which would wait for ever."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from app.prediction.model import Model
 from app.prediction.pictures import square_of
@@ -40,6 +42,12 @@ class Predictor:
         self._threads = ThreadPoolExecutor(work.threads, "inference")
         self._preparation = model.card | {"max_megapixels": megapixels(model, work)}
         self._waiting = 0
+
+    async def warm_up(self, pictures: int) -> None:
+        """So that no request waits for imports, and a service that listens is one that works."""
+        file = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(file, "PNG")
+        await self._pictures([Upload(None, file.getvalue())] * pictures, 1, None)
 
     async def pictures(
         self, files: Sequence[Upload], top: int, threshold: float | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import uvicorn
+from fastapi import FastAPI
 
 from app.prediction.model import Model
 from app.serving.application import application
@@ -44,20 +45,23 @@ def run(
     )
     work = Work(max_waiting, seconds, workers, max_megapixels)
     app = application(model, limits, work, Decoders(workers))
-    config = uvicorn.Config(
+    server = _Server(configuration(app, limits, grace), said)
+    server.run(sockets=[place])
+    if not server.started:
+        raise StudyError("the service could not start: the lines above say why")
+
+
+def configuration(app: FastAPI, limits: Limits, grace: float) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         http=TimedHeads,
         ws="none",
         log_level="warning",
         access_log=False,  # /metrics counts them, and nobody's address is kept
         server_header=False,
-        limit_concurrency=CONNECTIONS * max_requests,
+        limit_concurrency=CONNECTIONS * limits.requests,
         timeout_graceful_shutdown=grace,
     )
-    server = _Server(config, said)
-    server.run(sockets=[place])
-    if not server.started:
-        raise StudyError("the service could not start: the lines above say why")
 
 
 class _Server(uvicorn.Server):

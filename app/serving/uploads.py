@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -131,9 +132,9 @@ class _Body:
             await self._send(message)
 
     async def refuse(self, scope: Scope) -> None:
-        """Answer at once, then hear the client out for a while.
+        """Answer at once, then hear out for a while a client that still sends.
 
-        A connection that is closed on a client that still sends is reset, and the answer lost.
+        Closed on it, the connection would be reset, and the answer lost.
         """
         response = self.refusal.response()
         await self._send(
@@ -144,8 +145,9 @@ class _Body:
             }
         )
         await self._send({"type": "http.response.body", "body": response.body, "more_body": True})
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._drain(), LINGER)
+        if self.refusal.status != HTTPStatus.REQUEST_TIMEOUT:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._drain(), LINGER)
         await self._send({"type": "http.response.body", "body": b""})
 
     async def _drain(self) -> None:
