@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 
 import uvicorn
@@ -51,12 +52,16 @@ def run(
         raise StudyError("the service could not start: the lines above say why")
 
 
+# Warnings are of what strangers send: they would fill the log as fast as those can.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
+
+
 def configuration(app: FastAPI, limits: Limits, grace: float) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=TimedHeads,
         ws="none",
-        log_level="warning",
+        log_level="error",
         access_log=False,  # /metrics counts them, and nobody's address is kept
         server_header=False,
         limit_concurrency=CONNECTIONS * limits.requests,
