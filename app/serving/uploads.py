@@ -151,7 +151,7 @@ class _Body:
         await self._send({"type": "http.response.body", "body": b""})
 
     async def _drain(self) -> None:
-        left = self._owner.limits.body_bytes
+        left = 2 * self._owner.limits.body_bytes
         while not self._complete and left > 0:
             message = await self._receive()
             left -= len(message.get("body", b""))
