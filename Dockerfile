@@ -21,7 +21,8 @@ COPY stages/pictures stages/pictures
 COPY stages/runtime stages/runtime
 ARG MODEL=models/efficientnet_lite0/export/int8.onnx
 COPY ${MODEL} model.onnx
-ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    ORT_DISABLE_TELEMETRY=1
 USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=3s --start-period=20s CMD \

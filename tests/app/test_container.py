@@ -94,7 +94,7 @@ def test_the_service_starts_from_what_is_copied_and_what_is_pinned(image, tmp_pa
     process = subprocess.Popen(
         [sys.executable, *words, "--port", "0", "--workers", "1"],
         cwd=image,
-        env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "site"), "HOME": str(tmp_path / "home")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -104,6 +104,7 @@ def test_the_service_starts_from_what_is_copied_and_what_is_pinned(image, tmp_pa
         assert place, process.communicate(timeout=10)
         answer = Service("127.0.0.1", int(place[1])).form({"a": png("red"), "b": DRAWING})[1]
         assert [picture["class"] for picture in answer["pictures"]] == ["Red", "Red"]
+        assert not (tmp_path / "home").exists()  # where onnxruntime would keep its telemetry
     finally:
         process.terminate()
         process.communicate(timeout=10)
