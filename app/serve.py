@@ -65,7 +65,7 @@ def words() -> argparse.ArgumentParser:
     add("--max-megapixels", type=float, help="of a picture; as in the study unless given")
     add("--max-pictures", type=int, default=16, help="in a request")
     add("--max-requests", type=int, default=256, help="at once")
-    add("--max-waiting", type=int, default=64, help="pictures at once")
+    add("--max-waiting", type=int, default=32, help="pictures at once")
     add("--body-seconds", type=float, default=20, help="for a request to arrive")
     add("--seconds", type=float, default=30, help="for an answer after that")
     return parser

@@ -52,6 +52,7 @@ class Serving(Answer):
     body_seconds: float
     pictures: int = Field(description="in one request")
     megapixels: float = Field(description="of one picture")
+    formats: list[str] = Field(description="of pictures, by content and not by name")
     requests: int = Field(description="at once")
     waiting: int = Field(description="pictures at once")
     seconds: float = Field(description="for an answer, once the request is complete")

@@ -18,6 +18,7 @@ from app.serving.metrics import Counted, Metrics
 from app.serving.predictor import Predictor, Work, megapixels
 from app.serving.refusals import MEDIA_TYPE, RefusedError
 from app.serving.uploads import FIELD, LimitedBodies, Limits, uploads
+from stages.pictures.formats import FORMATS
 
 ROUTES = {"/predict", "/healthz", "/metadata", "/metrics", "/openapi.json"}
 SEE = "the routes and what they take are in /openapi.json"
@@ -61,6 +62,7 @@ def serving(model: Model, limits: Limits, work: Work) -> Serving:
         body_seconds=limits.body_seconds,
         pictures=limits.pictures,
         megapixels=megapixels(model, work),
+        formats=list(FORMATS),
         requests=limits.requests,
         waiting=work.waiting,
         seconds=work.seconds,

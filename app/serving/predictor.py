@@ -21,14 +21,14 @@ from app.serving.refusals import OverloadedError
 from app.serving.uploads import Upload
 from stages.pictures.images import PictureError
 
-REMEDY = "send a whole picture of a format that /metadata's limits allow, for instance PNG or JPEG"
+REMEDY = "send a whole picture, for instance PNG or JPEG; /metadata has its limits"
 
 
 @dataclass(frozen=True)
 class Work:
     """How much is taken on at once."""
 
-    waiting: int = 64  # pictures that are not answered yet
+    waiting: int = 32  # pictures that are not answered yet
     seconds: float = 30  # for the pictures of a request
     threads: int = os.cpu_count() or 1  # that run the network, each on one core
     megapixels: float | None = None  # of a picture; the card's

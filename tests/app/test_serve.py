@@ -1,5 +1,6 @@
 """The service on loopback: its routes, its limits, and how it ends."""
 
+import json
 import re
 import signal
 import socket
@@ -18,9 +19,12 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from app.prediction.model import load
 from app.prediction.pictures import square_of
+from app.serve import chosen, words
 from app.serving import connections
 from app.serving.predictor import Work
+from app.serving.running import CONNECTIONS
 from app.serving.uploads import Limits
+from stages.errors import StudyError
 from tests.app.made_model import CARD, write_model
 from tests.app.made_service import ENDLESS, Service, answered, png, served, until
 
@@ -377,15 +381,13 @@ def refused(service: Service) -> bool:
 
 
 def test_the_best_network_of_the_study_is_served(tmp_path, monkeypatch):
-    from app.serve import chosen
-
     monkeypatch.chdir(tmp_path)
     good, better = {"accuracy": 0.8, "log_loss": 0.1}, {"accuracy": 0.9, "log_loss": 0.1}
     write_model(tmp_path / "models/a/export", network="a", validation=good)
     write_model(tmp_path / "models/b/export", network="b", validation=better)
     assert chosen(None, "int8") == Path("models/b/export/int8.onnx")
     assert chosen("a", "float32") == Path("models/a/export/float32.onnx")
-    with pytest.raises(Exception, match="c is neither a file nor one of b, a"):
+    with pytest.raises(StudyError, match="c is neither a file nor one of b, a"):
         chosen("c", "float32")
 
 
@@ -397,3 +399,42 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(rf"app.serve: cannot listen at 127.0.0.1:{port} \(.+\): .+\n", done.stderr)
+
+
+# ---- the page -----------------------------------------------------------------------------------
+
+
+def test_the_commands_of_the_page_are_answered_as_it_says(service, tmp_path):
+    """Of docs/serve.md, with two drawn pictures and the port of this service."""
+    (tmp_path / "cat.png").write_bytes(png("red"))
+    (tmp_path / "dog.jpg").write_bytes(png("blue"))
+    page = (ROOT / "docs/serve.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"```sh\n(.+?)```", page, re.S)
+    lines = commands.replace("localhost:8000", f"{service.host}:{service.port}").splitlines()
+    said = [
+        subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, check=True).stdout
+        for line in lines
+    ]
+    two, raw, unsure, metadata, health, metrics, described = said
+    assert [one["class"] for one in json.loads(two)["pictures"]] == ["Red", "Blue"]
+    assert json.loads(raw)["pictures"][0]["class"] == "Red"
+    assert len(json.loads(unsure)["pictures"][0]["guesses"]) == 1
+    assert json.loads(metadata).keys() == {"model", "limits"}
+    assert json.loads(health) == {"status": "ok"}
+    assert b"vitoon_pictures_total" in metrics
+    assert set(json.loads(described)["paths"]) >= {"/predict", "/metrics"}
+    example = json.loads(re.search(r"```json\n(.+?)```", page, re.S)[1])
+    assert example.keys() == json.loads(two).keys()
+    assert example["pictures"][0].keys() == json.loads(two)["pictures"][0].keys()
+
+
+def test_the_limits_of_the_page_are_those_of_the_program():
+    page = (ROOT / "docs/serve.md").read_text(encoding="utf-8")
+    said = re.findall(r"\| (\d+)(?: MB| s)? \| `(--[\w-]+)`", page)
+    options = {option: int(value) for value, option in said}
+    assert len(options) == 6
+    for option, value in options.items():
+        assert words().get_default(option[2:].replace("-", "_")) == value
+    defaults = words().parse_args([])
+    assert defaults.max_requests * CONNECTIONS == 1024
+    assert Limits().all_bytes == 256 * MILLION
