@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -188,17 +188,32 @@ async def uploads(request: Request, most: int) -> list[Upload]:
     )
 
 
+class _Form(MultiPartParser):
+    """A form that knows whether it was whole: python-multipart drops a part without an end."""
+
+    whole = False
+
+    def on_end(self) -> None:
+        self.whole = True
+
+
 async def _files(request: Request, most: int) -> list[Upload]:
+    parser = _Form(request.headers, request.stream(), max_files=most, max_fields=0)
     try:
-        async with request.form(max_files=most, max_fields=0) as form:
-            parts = form.multi_items()
-            if not parts or {name for name, _ in parts} != {FIELD}:
-                raise _bad_form("fields other than files, or no files at all")
-            return [Upload(part.filename, await part.read()) for _, part in parts]
-    except HTTPException as error:
-        raise _bad_form(error.detail) from None
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise _bad_form(error.message) from None
     except (LookupError, ValueError) as error:  # of codecs that a head may name
         raise _bad_form(f"{type(error).__name__} in a head") from None
+    try:
+        parts = form.multi_items()
+        if not parser.whole:
+            raise _bad_form("it has no end")
+        if not parts or {name for name, _ in parts} != {FIELD}:
+            raise _bad_form("fields other than files, or no files at all")
+        return [Upload(part.filename, await part.read()) for _, part in parts]
+    finally:
+        await form.close()
 
 
 def _bad_form(detail: str) -> RefusedError:

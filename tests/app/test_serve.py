@@ -309,6 +309,19 @@ def test_a_decoder_that_somebody_kills_is_replaced(service):
     assert [picture["class"] for picture in answer["pictures"]] == ["Red"] * 4
 
 
+@pytest.mark.filterwarnings("ignore:Unclosed file:ResourceWarning")  # Starlette's, of such a part
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_form_that_breaks_off_is_not_answered_as_if_it_were_whole(service):
+    head = b'--x\r\nContent-Disposition: form-data; name="pictures"; filename="a"\r\n\r\n'
+    one, kind = head + png("red") + b"\r\n", "multipart/form-data; boundary=x"
+    for rest in (b"", one[:90], one, b"--x\r\n", b"--x"):
+        status, problem = service.raw(one + rest, kind=kind)
+        assert (status, problem["code"]) == (400, "bad_form")
+    for end in (b"--x--", b"--x--\r\n", b"--x--\r\nno part"):
+        status, answer = service.raw(one + one + end, kind=kind)
+        assert (status, len(answer["pictures"])) == (200, 2)
+
+
 def test_what_is_no_form_of_pictures_is_refused_with_what_would_be_one(service):
     boundary = "multipart/form-data; boundary=x"
     part = '--x\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\na\r\n--x--\r\n'

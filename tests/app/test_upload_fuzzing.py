@@ -17,6 +17,12 @@ from app.serving.predictor import Work
 from app.serving.uploads import Limits
 from tests.app.made_service import Service, served
 
+# Starlette leaves the file of a part without an end to the garbage collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Unclosed file:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 MINUTES = 10
 STATUSES = {200, 400, 408, 413, 415, 422, 503}
 LIMITS = Limits(body_bytes=200_000, body_seconds=0.3)
