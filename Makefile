@@ -27,11 +27,11 @@ test: environment ## the tests, then what `make lint` would say
 	@$(IN_VENV) python -m ruff check --quiet
 	@$(IN_VENV) python -m ruff format --check --quiet
 
-slow: environment ## tests that take minutes: pages of docs/ followed, branches, remotes that fail
+slow: environment ## tests that take minutes: pages of docs/ followed, branches, remotes that fail, fuzzing
 	@.venv/bin/python -m pip install --quiet --require-hashes \
 	  -r requirements-remotes.txt -r tests/sharing/requirements.txt
 	@$(IN_VENV) python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder \
-	  tests/sharing tests/test_branches.py tests/test_docs.py tests/test_study.py $(ARGS)
+	  tests/sharing tests/app tests/test_branches.py tests/test_docs.py tests/test_study.py $(ARGS)
 
 mutants: environment ## which small changes of the code no test sees; ARGS="web" takes one room
 	@$(IN_VENV) python -m benchmarks.mutants $(ARGS)
@@ -51,6 +51,7 @@ lock: environment ## pin what requirements*.in ask for; ARGS=--upgrade takes the
 	  requirements-remotes.in --output-file requirements-remotes.txt
 	@$(COMPILE) $(call beside,requirements.txt requirements-remotes.txt) \
 	  tests/sharing/requirements.in --output-file tests/sharing/requirements.txt
+	@$(COMPILE) --constraint requirements.txt requirements-serve.in --output-file requirements-serve.txt
 
 parity: environment .parity/done ## our networks against PyTorch's; brings PyTorch, some gigabytes
 	@.parity/bin/python -m tests.zoo.parity.timm_outputs

@@ -99,6 +99,7 @@ REFS = "refs/exps/*/*/*"  # of experiments alone: other refs there are DVC's own
 ELSEWHERE = {
     "docs/ci.md": "tests/test_branches.py: with the steps of the workflow",
     "docs/registry.md": "tests/test_registry.py: it needs servers",
+    "docs/serve.md": "tests/app/test_serve.py: with a service that has begun",
     "docs/study.md": "tests/test_study.py: it takes minutes, and is marked slow",
 }
 

@@ -1,0 +1,75 @@
+"""`python -m app.serve`: an exported network answers over HTTP. docs/serve.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+from pathlib import Path
+
+from stages.errors import StudyError
+from stages.runtime.program import run_command
+
+PRECISIONS = ("float32", "float16", "int8")
+GRACE = 30  # seconds for what is being answered when the service is asked to end
+
+
+def main(model: str | None, precision: str, host: str, port: int, **limits: float) -> None:
+    file = chosen(model, precision)
+    with listening(host, port) as place:
+        # Imported here: each process that decodes imports this file again.
+        from app.prediction.model import load
+        from app.serving.running import run
+
+        loaded = load(file, threads=1)  # more threads are for more requests
+        address = "{}:{}".format(*place.getsockname())
+        said = f"{loaded.card['title']} ({loaded.card['precision']}) answers at http://{address}"
+        run(loaded, place, said, GRACE, **limits)
+
+
+def chosen(model: str | None, precision: str) -> Path:
+    """The file of a network; a name is one of models/, none is the best. Raises StudyError."""
+    if model and Path(model).is_file():
+        return Path(model)
+    from app.prediction.model import exported
+
+    folders = exported()
+    name = model or next(iter(folders))
+    if name not in folders:
+        raise StudyError(
+            f"{name} is neither a file nor one of {', '.join(folders)}, which are here"
+        )
+    return folders[name] / f"{precision}.onnx"
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 is any that is free. Raises StudyError."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise StudyError(f"cannot listen at {host}:{port} ({error}): try another --port") from None
+
+
+def words() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m app.serve", description="An exported network answers over HTTP."
+    )
+    add = parser.add_argument
+    add("--model", help="a network of models/, or a file; the best network unless given")
+    add("--precision", choices=PRECISIONS, default="float32", help="of a network of models/")
+    add("--host", default="127.0.0.1", help="0.0.0.0: for other machines too")
+    add("--port", type=int, default=8000, help="0: any that is free")
+    add("--workers", type=int, default=os.cpu_count(), help="processes and threads; one a core")
+    add("--max-megabytes", type=float, default=20, help="of a request")
+    add("--max-megapixels", type=float, help="of a picture; as in the study unless given")
+    add("--max-pictures", type=int, default=16, help="in a request")
+    add("--max-requests", type=int, default=256, help="at once")
+    add("--max-waiting", type=int, default=32, help="pictures at once")
+    add("--body-seconds", type=float, default=20, help="for a request to arrive")
+    add("--seconds", type=float, default=30, help="for an answer after that")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, words())
