@@ -1,6 +1,11 @@
 """The study: one file a stage, named as in dvc.yaml; shared parts beside them."""
 
+import os
+
 from stages.runtime import keras_start, tensorflow_messages
 
-keras_start.hasten()  # both here, as every stage imports this first
+# All here, as every stage imports this first. By default onnxruntime (1.32, on Linux) keeps a
+# number of this machine in the user's cache, and tells its maker over the web of its use.
+keras_start.hasten()
 tensorflow_messages.quieten()
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

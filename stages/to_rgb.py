@@ -65,7 +65,7 @@ def convert_all(found: dict[str, str], rgb: Rgb) -> list[dict]:
     """A row for every picture found, in the same order, made on all cores."""
     rows = {}
     with progress("to_rgb", len(found), "picture") as advance:
-        for raw, row in isolation.on_all_cores(partial(convert, rgb=rgb), found):
+        for raw, row in isolation.on_all_cores(partial(convert, rgb=rgb), found.items()):
             rows[raw] = row or _crashed(raw)
             advance(1)
     if rows.keys() != found.keys():

@@ -12,9 +12,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from stages.errors import StudyError
-from stages.tables import read_json
 
-MODELS = Path("models")
 CARD = "card"  # the key under which the metadata of a file has its card, as JSON
 INPUT = "pixels"
 UNREADABLE = (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.NoSuchFile)
@@ -34,6 +32,12 @@ class Model:
     @cached_property
     def card(self) -> dict:
         return json.loads(self.session.get_modelmeta().custom_metadata_map[CARD])
+
+    @property
+    def thresholds(self) -> dict[float, float]:
+        """By the share of wrong answers, without those that no confidence reaches."""
+        found = self.card["thresholds"].items()
+        return {float(share): value for share, value in found if value is not None}
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 RGB (n, image_size, image_size, 3) → float32 (n, classes); a row sums to 1."""
@@ -55,21 +59,3 @@ def load(file: str | Path, threads: int = 0) -> Model:
     if CARD not in session.get_modelmeta().custom_metadata_map:
         raise StudyError(f"{file} has no card in it: stages/export.py did not make it")
     return Model(session)
-
-
-def exported() -> dict[str, Path]:
-    """The folder of each exported network, the one that is best on validation pictures first.
-
-    Raises StudyError where there is none.
-    """
-    cards = {folder: read_json(folder / "card.json") for folder in MODELS.glob("*/export")}
-    if not cards:
-        raise StudyError(
-            "no network is exported yet: `make repro` makes them, `dvc pull` brings them"
-        )
-
-    def rank(folder: Path) -> tuple[float, float, str]:
-        found = cards[folder]["validation"]
-        return -found["accuracy"], found["log_loss"], str(folder)
-
-    return {cards[folder]["network"]: folder for folder in sorted(cards, key=rank)}

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -26,18 +26,20 @@ CPU_SECONDS = 60  # for one picture; the largest allowed take a few
 
 
 def on_all_cores(
-    work: Callable[[Key, Value], Result], jobs: dict[Key, Value], seconds: float = CPU_SECONDS
+    work: Callable[[Key, Value], Result],
+    jobs: Iterable[tuple[Key, Value]],
+    seconds: float = CPU_SECONDS,
 ) -> Iterator[tuple[Key, Result | None]]:
     """What `work` makes of each pair, with its key, as they come; None where it took its process.
 
     A picture that kills its process takes the pictures beside it along: what is missing of its
-    batch is done again, each in a process of its own, to see which one it was. `work`, the pairs
-    and the results travel between processes.
+    batch is done again, each in a process of its own, to see which one it was. `work`, the pairs,
+    whose keys differ, and the results travel between processes. Pairs are taken as they are needed.
     """
     limited_work = partial(limited, work, seconds)
     pool = processes()
     try:
-        waiting = iter(jobs.items())
+        waiting = iter(jobs)
         while left := dict(islice(waiting, BATCH)):
             try:
                 asked = {pool.submit(limited_work, *pair): pair[0] for pair in left.items()}

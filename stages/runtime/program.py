@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 
 from stages.errors import BAD_PARAMETER, DONE, FAILED, INTERRUPTED, StudyError
-from stages.runtime import unchanged
 
 
 def run(main: Callable[..., str | None]) -> None:
@@ -33,6 +32,7 @@ def _exit_code(module: str, main: Callable[..., str | None], words: list[str]) -
         usage = " ".join(["python -m", module, *(f"<{name}>" for name in wanted)])
         return _say(module, f"usage: {usage}", BAD_PARAMETER)
     stage = module.rpartition(".")[2]
+    from stages.runtime import unchanged  # here: it takes pydantic, which commands start without
 
     def watched() -> str | None:
         with unchanged.watched(stage, words):
