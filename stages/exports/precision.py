@@ -23,6 +23,7 @@ from onnxruntime import quantization
 SIGNIFICANT = 0.05  # share of all weights, below which convolutions stay float32
 PICTURES_AT_ONCE = 8
 PRODUCTS = ["Gemm", "MatMul"]
+OF_THE_HEAD = ("Gemm", "Softmax")  # in steps of 1/255 its probabilities would sum to no 1
 
 
 def float16_weights(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -66,12 +67,16 @@ def _share_of_convolutions(model: onnx.ModelProto) -> float:
 def _calibrated(
     model: onnx.ModelProto, pixels: np.ndarray, kinds: list[str] | None
 ) -> onnx.ModelProto:
+    head = [node.name for node in model.graph.node if node.op_type in OF_THE_HEAD]
     with _files(model) as (given, made):
         quantization.quantize_static(
             given,
             made,
             _Pictures(pixels),
             op_types_to_quantize=kinds,
+            nodes_to_exclude=[
+                node.name for node in model.graph.node if node.op_type in OF_THE_HEAD
+            ],
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
         )

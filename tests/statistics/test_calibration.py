@@ -8,6 +8,7 @@ import pytest
 from stages.statistics.calibration import (
     calibration_error,
     confidence,
+    confidence_for,
     fit_temperature,
     reliability,
     risk_by_coverage,
@@ -85,3 +86,15 @@ def test_a_temperature_is_looked_for_from_a_twentieth_to_twenty():
 def test_equally_sure_predictions_keep_their_order():
     said = sure([0.9, 0.9, 0.9], [True, False, True])
     assert risk_by_coverage(said).tolist() == pytest.approx([0, 1 / 2, 1 / 3])
+
+
+def test_a_confidence_keeps_the_share_of_wrong_answers_below_what_is_borne():
+    said = sure([0.9, 0.8, 0.7, 0.6], [True, False, True, True])
+    assert confidence_for(0.0, said) == 0.9
+    assert confidence_for(0.25, said) == 0.6  # one of four, although it is one of two before
+    assert confidence_for(0.0, sure([0.9, 0.8], [False, True])) is None
+
+
+def test_pictures_of_the_same_confidence_are_all_accepted_or_none():
+    said = sure([0.9, 0.8, 0.8], [True, True, False])
+    assert confidence_for(0.0, said) == 0.9

@@ -7,11 +7,13 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 
 from stages import weights, zoo
 from stages.errors import ParameterError
-from stages.networks import weight_files
+from stages.exports.onnx_network import onnx_network
+from stages.networks import models, weight_files
 from stages.networks.flops import multiply_adds
 from stages.zoo import dinov2_s14
 from stages.zoo.parts.fixed_batch_norm import FixedBatchNorm
@@ -41,7 +43,7 @@ def pretrained(name, size):
     """A backbone with its published weights, or made-up ones where those are out of reach."""
     network = zoo.lookup(name)
     model = network.backbone(size)
-    if isinstance(network.ENTRY.weights, zoo.Published):
+    if made_up_weights(name):
         values = {w.path: made_up.variable(w.path, tuple(w.shape)) for w in model.weights}
     else:
         with weights.published_file(network.ENTRY.weights) as file:
@@ -52,6 +54,10 @@ def pretrained(name, size):
 
 def own_size(name):
     return zoo.lookup(name).ENTRY.image_size
+
+
+def made_up_weights(name):
+    return isinstance(zoo.lookup(name).ENTRY.weights, zoo.Published)
 
 
 def output(model, inputs):
@@ -78,8 +84,7 @@ def test_pictures_become_features_that_differ(name, model):
     assert features.dtype == np.float32
     assert np.isfinite(features).all()
     # Made-up weights of many layers say little of the picture: test_parity.py compares it.
-    made_up_weights = isinstance(zoo.lookup(name).ENTRY.weights, zoo.Published)
-    assert features.std(axis=0).mean() > (1e-5 if made_up_weights else 0.01)
+    assert features.std(axis=0).mean() > (1e-5 if made_up_weights(name) else 0.01)
 
 
 def test_variables_have_the_same_names_however_many_models_were_built(name, model):
@@ -135,6 +140,20 @@ def test_more_blocks_than_there_are_is_an_error(name, model, blocks):
     network = zoo.lookup(name)
     with pytest.raises(ParameterError, match=f"blocks is {blocks} .* 1 to {network.ENTRY.blocks}"):
         network.cut(model, blocks)
+
+
+def test_its_onnx_graph_says_what_the_network_says(name, model):
+    features = output(model, in_range(make.pictures(own_size(name))))
+    head = models.head(features.shape[1], 3)
+    models.standardise(head, features[:, None])
+    kernel = np.random.default_rng(0).normal(size=(features.shape[1], 3)) / features.shape[1] ** 0.5
+    head.get_layer("logits").kernel.assign(kernel)
+    network = keras.Model(model.input, head(model.output))
+    session = onnxruntime.InferenceSession(onnx_network(network, 2.0, name).SerializeToString())
+    pixels = np.random.default_rng(1).integers(0, 256, (2, *model.input_shape[1:]), np.uint8)
+    (found,) = session.run(None, {"pixels": pixels})
+    expected = keras.ops.softmax(network(in_range(pixels)) / 2)
+    np.testing.assert_allclose(found, expected, atol=2e-3 if made_up_weights(name) else 1e-5)
 
 
 @pytest.mark.parametrize("name", ["tiny_cnn", "tiny_vit", "mobilenet_v2"])

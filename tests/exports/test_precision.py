@@ -1,0 +1,82 @@
+"""Smaller weights: how small the files get, what their answers lose, the same bytes each time."""
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from stages.errors import StudyError
+from stages.exports import precision
+from stages.exports.onnx_network import onnx_network
+from stages.networks import models
+from stages.training.determinism import make_reproducible
+from stages.zoo import tiny_cnn, tiny_vit
+
+RNG = np.random.default_rng(0)
+COLOURS = RNG.integers(0, 226, (24, 1, 1, 3), np.uint8)  # as pictures have, where noise has one
+PIXELS = COLOURS + RNG.integers(0, 30, (24, 32, 32, 3), np.uint8)
+
+
+def network_of(module) -> keras.Model:
+    make_reproducible(0)
+    backbone = module.backbone(32)
+    features = backbone.predict_on_batch(PIXELS / np.float32(127.5) - 1)
+    head = models.head(features.shape[1], 4)
+    models.standardise(head, features[:, None])
+    kernel = np.random.default_rng(1).normal(size=(features.shape[1], 4)) / 2
+    head.get_layer("logits").kernel.assign(kernel)
+    return keras.Model(backbone.input, head(backbone.output))
+
+
+@pytest.fixture(scope="module", params=[tiny_cnn, tiny_vit], ids=lambda module: module.__name__)
+def float32(request) -> onnx.ModelProto:
+    return onnx_network(network_of(request.param), 1.0, "made")
+
+
+def said(model: onnx.ModelProto) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return session.run(None, {"pixels": PIXELS})[0]
+
+
+def bytes_of_weights(model: onnx.ModelProto) -> int:
+    return sum(onnx.numpy_helper.to_array(tensor).nbytes for tensor in model.graph.initializer)
+
+
+def test_float16_halves_the_weights_and_hardly_moves_the_answers(float32):
+    before = float32.SerializeToString()
+    half = precision.float16_weights(float32)
+    onnx.checker.check_model(half, full_check=True)
+    assert bytes_of_weights(half) < 0.6 * bytes_of_weights(float32)
+    assert 0 < np.abs(said(half) - said(float32)).max() < 0.01
+    assert float32.SerializeToString() == before
+
+
+def test_int8_moves_the_answers_little_and_is_the_same_bytes_each_time(float32):
+    before = float32.SerializeToString()
+    whole, again = (precision.int8_weights(float32, PIXELS) for _ in range(2))
+    assert whole.SerializeToString() == again.SerializeToString()
+    assert any(tensor.data_type == onnx.TensorProto.INT8 for tensor in whole.graph.initializer)
+    assert 0 < np.abs(said(whole) - said(float32)).max() < 0.1
+    assert float32.SerializeToString() == before
+
+
+def test_convolutions_are_calibrated_and_attention_takes_the_range_of_each_batch():
+    cnn, vit = (
+        {node.op_type for node in precision.int8_weights(graph, PIXELS).graph.node}
+        for graph in (
+            onnx_network(network_of(module), 1.0, "made") for module in (tiny_cnn, tiny_vit)
+        )
+    )
+    assert "QuantizeLinear" in cnn
+    assert "MatMulInteger" not in cnn
+    assert "MatMulInteger" in vit
+
+
+def test_a_layer_without_a_form_in_onnx_is_named():
+    image = keras.Input((32, 32, 3))
+    shaken = keras.layers.GaussianNoise(0.1, name="shaken")(image)
+    features = keras.layers.GlobalAveragePooling2D()(shaken)
+    network = keras.Model(image, models.head(3, 2)(features))
+    with pytest.raises(StudyError, match="shaken is a GaussianNoise, for which there is no form"):
+        onnx_network(network, 1.0, "")
