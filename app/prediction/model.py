@@ -12,6 +12,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from stages.errors import StudyError
+from stages.exports.onnx_session import session
 
 CARD = "card"  # the key under which the metadata of a file has its card, as JSON
 INPUT = "pixels"
@@ -49,13 +50,10 @@ def load(file: str | Path, threads: int = 0) -> Model:
 
     Raises StudyError for a file that is missing, or that this study did not export.
     """
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = threads
-    settings.log_severity_level = 4  # what matters is raised
     try:
-        session = onnxruntime.InferenceSession(str(file), settings, ["CPUExecutionProvider"])
+        ready = session(Path(file), threads)
     except UNREADABLE as error:
         raise StudyError(f"{file} is no network that can be loaded: {error}") from None
-    if CARD not in session.get_modelmeta().custom_metadata_map:
+    if CARD not in ready.get_modelmeta().custom_metadata_map:
         raise StudyError(f"{file} has no card in it: stages/export.py did not make it")
-    return Model(session)
+    return Model(ready)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import helper
+
+from stages.exports.onnx_session import session
 
 CARD = "card"  # the key of the metadata under which a file has it, as JSON
 
@@ -22,5 +23,5 @@ def write(model: onnx.ModelProto, card: Mapping, file: Path) -> None:
 
 def probabilities(file: Path, pieces: Iterable[np.ndarray]) -> np.ndarray:
     """float32 (n, classes) of pieces of uint8 (m, size, size, 3)."""
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    return np.concatenate([session.run(None, {"pixels": pixels})[0] for pixels in pieces])
+    ready = session(file)
+    return np.concatenate([ready.run(None, {"pixels": pixels})[0] for pixels in pieces])

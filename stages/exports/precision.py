@@ -74,9 +74,7 @@ def _calibrated(
             made,
             _Pictures(pixels),
             op_types_to_quantize=kinds,
-            nodes_to_exclude=[
-                node.name for node in model.graph.node if node.op_type in OF_THE_HEAD
-            ],
+            nodes_to_exclude=head,
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
         )
