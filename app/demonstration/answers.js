@@ -1,0 +1,42 @@
+// What networks say, on the page: an <article> each.
+
+const SHOWN = 5  // classes; the others are one click away
+const percent = share => `${(100 * share).toFixed(share > 0.9995 || share < 0.0005 ? 0 : 1)} %`
+
+function showAnswer(article, card, probabilities, milliseconds) {
+  const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a])
+  const best = probabilities[order[0]]
+  article.querySelector(".named").textContent = card.classes[order[0]]
+  article.querySelector(".sure").textContent = sureness(card, best)
+  const rows = order.map(index => bar(card.classes[index], probabilities[index]))
+  article.querySelector(".first").replaceChildren(...rows.slice(0, SHOWN))
+  article.querySelector(".others tbody").replaceChildren(...rows.slice(SHOWN))
+  article.querySelector(".others").hidden = rows.length <= SHOWN
+  article.querySelector(".cost").textContent = `${milliseconds.toFixed(0)} ms`
+  article.classList.add("answered")
+  return `${card.title}: ${card.classes[order[0]]}, ${percent(best)}.`
+}
+
+function bar(name, share) {
+  const row = document.createElement("tr"), head = document.createElement("th")
+  head.scope = "row"
+  head.textContent = name
+  const drawn = document.createElement("td"), length = document.createElement("div")
+  drawn.ariaHidden = "true"
+  drawn.className = "bar"
+  length.style.width = `${100 * share}%`
+  drawn.append(length)
+  const number = document.createElement("td")
+  number.textContent = percent(share)
+  row.append(head, drawn, number)
+  return row
+}
+
+// The least share of wrong answers among validation pictures that it was this sure of.
+function sureness({thresholds}, best) {
+  const kept = Object.entries(thresholds)
+    .filter(([, least]) => least !== null && best >= least).map(([share]) => Number(share))
+  if (!kept.length) return "Not sure: take it as a guess."
+  const most = percent(Math.min(...kept)).replace(".0", "")
+  return `Of validation pictures that it was this sure of, at most ${most} were wrong.`
+}
