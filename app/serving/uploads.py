@@ -1,0 +1,204 @@
+"""What a client sends, taken in within limits of size, number and time.
+
+`LimitedBodies` stands before an application of Starlette or FastAPI; `uploads` reads the files of
+a request inside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.serving.refusals import OverloadedError, RefusedError
+
+LINGER = 2  # seconds that a refused client has to stop sending, and to read why
+RAW = ("image/", "application/octet-stream")
+FIELD = "pictures"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """For what is sent, in bytes (1 MB = 1,000,000), seconds and numbers."""
+
+    body_bytes: int = 20_000_000  # one request
+    body_seconds: float = 20  # from its head to its last byte
+    all_bytes: int = 256_000_000  # of all requests that are not answered yet
+    requests: int = 256  # that are not answered yet
+    pictures: int = 16  # in one request
+
+
+class LimitedBodies:
+    """ASGI middleware: refuses by the head what can be, and the rest while it comes.
+
+    Requests for other paths than `paths` go through untouched. A refusal takes the place of
+    whatever the application makes of a body that breaks off.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits, paths: Collection[str]) -> None:
+        self._app, self.limits, self._paths = app, limits, paths
+        self.requests = self.bytes = 0  # not answered yet
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] not in self._paths:
+            await self._app(scope, receive, send)
+            return
+        body = _Body(self, receive, send)
+        self.requests += 1
+        try:
+            self._require_room(scope)
+            await self._app(scope, body.receive, body.send)
+        except RefusedError as error:
+            body.refusal = error
+        except Exception:
+            if body.refusal is None:
+                raise
+        finally:
+            self.requests -= 1
+            self.bytes -= body.bytes
+        if body.refusal is not None and not body.answered:
+            await body.refuse(scope)
+
+    def _require_room(self, scope: Scope) -> None:
+        if self.requests > self.limits.requests:
+            raise OverloadedError(f"{self.limits.requests} requests are being answered")
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        self.require_size(int(length) if length.isdigit() else 0)
+
+    def require_size(self, count: int) -> None:
+        """Raises RefusedError for one body of so many bytes."""
+        most = self.limits.body_bytes
+        if count > most:
+            raise RefusedError(
+                413,
+                "body_too_large",
+                f"a request may have {most / 1e6:g} MB",
+                "send fewer pictures in a request, or smaller ones",
+            )
+
+
+class _Body:
+    """What one request sends: counted, and no longer waited for than it may take."""
+
+    def __init__(self, owner: LimitedBodies, receive: Receive, send: Send) -> None:
+        self._owner, self._receive, self._send = owner, receive, send
+        self._deadline = asyncio.get_running_loop().time() + owner.limits.body_seconds
+        self._complete = False
+        self.bytes = 0
+        self.answered = False
+        self.refusal: RefusedError | None = None
+
+    async def receive(self) -> Message:
+        if self._complete:  # what is waited for now is that the client goes away
+            return await self._receive()
+        try:
+            left = self._deadline - asyncio.get_running_loop().time()
+            message = await asyncio.wait_for(self._receive(), max(0, left))
+            self._count(message)
+        except asyncio.TimeoutError:
+            seconds = self._owner.limits.body_seconds
+            self.refusal = RefusedError(
+                408,
+                "body_too_slow",
+                f"the request was not complete after {seconds:g} s",
+                "send less in one request, or over a faster connection",
+                {"Connection": "close"},
+            )
+        except RefusedError as error:
+            self.refusal = error
+        if self.refusal is not None:
+            raise self.refusal
+        return message
+
+    def _count(self, message: Message) -> None:
+        count = len(message.get("body", b""))
+        self.bytes += count
+        self._owner.bytes += count
+        self._complete = not message.get("more_body", False)
+        self._owner.require_size(self.bytes)
+        if self._owner.bytes > self._owner.limits.all_bytes:
+            raise OverloadedError("the requests being answered take all the memory they may")
+
+    async def send(self, message: Message) -> None:
+        """What the application answers, unless its request was refused meanwhile."""
+        if self.refusal is None:
+            self.answered = True
+            await self._send(message)
+
+    async def refuse(self, scope: Scope) -> None:
+        """Answer at once, then hear the client out for a while.
+
+        A connection that is closed on a client that still sends is reset, and the answer lost.
+        """
+        response = self.refusal.response()
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": response.status_code,
+                "headers": response.raw_headers,
+            }
+        )
+        await self._send({"type": "http.response.body", "body": response.body, "more_body": True})
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._drain(), LINGER)
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _drain(self) -> None:
+        left = self._owner.limits.body_bytes
+        while not self._complete and left > 0:
+            message = await self._receive()
+            left -= len(message.get("body", b""))
+            self._complete = not message.get("more_body", False)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file as it came; `name` is what the client calls it, None in a body without names."""
+
+    name: str | None
+    data: bytes
+
+
+async def uploads(request: Request, most: int) -> list[Upload]:
+    """The files of a form's field `pictures`, or the body as one file; up to `most`, at least 1.
+
+    Raises RefusedError for anything else, and as `LimitedBodies` does.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        if kind == "multipart/form-data":
+            return await _files(request, most)
+        if kind.startswith(RAW):
+            return [Upload(None, await request.body())]
+    except ClientDisconnect:
+        raise RefusedError(400, "gone", "the client went away", "send it again") from None
+    raise RefusedError(
+        415,
+        "not_pictures",
+        f"the content type is {kind or 'missing'}",
+        f"send files as field {FIELD!r} of multipart/form-data, or one file as the body with type "
+        "image/* or application/octet-stream",
+    )
+
+
+async def _files(request: Request, most: int) -> list[Upload]:
+    try:
+        async with request.form(max_files=most, max_fields=0) as form:
+            parts = form.multi_items()
+            if not parts or {name for name, _ in parts} != {FIELD}:
+                raise _bad_form("fields other than files, or no files at all")
+            return [Upload(part.filename, await part.read()) for _, part in parts]
+    except HTTPException as error:
+        raise _bad_form(error.detail) from None
+    except (LookupError, ValueError) as error:  # of codecs that a head may name
+        raise _bad_form(f"{type(error).__name__} in a head") from None
+
+
+def _bad_form(detail: str) -> RefusedError:
+    remedy = f"send one or more files, each as a part named {FIELD!r} with a file name"
+    return RefusedError(400, "bad_form", f"no form of pictures: {detail}", remedy)
