@@ -1,7 +1,15 @@
-// What networks say, on the page: an <article> each.
+// What networks say, on the page: an <article> each, and one sentence for all that is read aloud.
 
 const SHOWN = 5  // classes; the others are one click away
 const percent = share => `${(100 * share).toFixed(share > 0.9995 || share < 0.0005 ? 0 : 1)} %`
+
+const say = text => { one("#status").textContent = text }
+
+// On a phone answers are below the picture.
+function bringIntoView() {
+  const {top} = one("#status").getBoundingClientRect()
+  if (top < 0 || top > innerHeight - 100) one("#status").scrollIntoView()
+}
 
 function showAnswer(article, card, probabilities, milliseconds) {
   const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a])

@@ -44,7 +44,9 @@ function offerDropping(take, say, takeAddress) {
 
 function offerCamera(take, say) {
   const dialog = one("#camera"), video = one("#camera video")
-  one("#film").hidden = !navigator.mediaDevices?.getUserMedia  // only https and loopback have it
+  const phone = matchMedia("(pointer: coarse)").matches  // its own program for photos is the better
+  one("#shoot").hidden = !phone
+  one("#film").hidden = phone || !navigator.mediaDevices  // which https and loopback have
   one("#film").addEventListener("click", async () => {
     try {
       video.srcObject = await navigator.mediaDevices.getUserMedia(

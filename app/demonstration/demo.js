@@ -7,7 +7,6 @@ const articles = new Map([...document.querySelectorAll("article")].map(
 
 let asking = new AbortController()
 
-const say = text => { one("#status").textContent = text }
 const takePicture = file => {
   if (file.size <= MOST_BYTES) ask("picture", file, "application/octet-stream")
   else say(`The file has ${(file.size / 1e6).toFixed(0)} MB, allowed are ${MOST_BYTES / 1e6}.`)
@@ -30,6 +29,7 @@ async function ask(path, body, type) {
   asking = new AbortController()
   const {signal} = asking
   say("Looking …")
+  bringIntoView()
   try {
     const answer = await fetch(path, {method: "POST", body, headers: {"content-type": type}, signal})
     if (!answer.ok) throw new Error(await fault(answer))

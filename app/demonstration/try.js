@@ -6,7 +6,6 @@ const MOST_BYTES = JSON.parse(one("#limits").textContent).megabytes * 1e6
 let shown = ""  // the address of the picture on the page
 let turn = 0  // of the picture asked for last: an earlier one is not shown after it
 
-const say = text => { one("#status").textContent = text }
 const painted = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)))
 const session = loaded()
 
@@ -48,6 +47,7 @@ const tensor = pixels =>
 async function answer(file) {
   const mine = ++turn, network = await session
   say("Looking …")
+  bringIntoView()
   await painted()
   try {
     const picture = await opened(file)
