@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import socket
 
 from stages.errors import StudyError
@@ -36,6 +37,7 @@ def main(host: str, port: int) -> str:
     with listening(host, port) as place:
         print(f"demo: http://{shown(place)} (Ctrl-C ends it)", flush=True)
         settings = uvicorn.Config(application, log_level="warning", server_header=False)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C, tidily
         try:
             uvicorn.Server(settings).run(sockets=[place])
         except KeyboardInterrupt:

@@ -54,6 +54,7 @@ function offerCamera(take, say) {
       dialog.showModal()
       await video.play()
     } catch (error) {
+      if (error.name === "AbortError") return  // closed before the first frame
       dialog.close()
       say(CAMERA_FAULTS[error.name] ?? `The camera cannot be used (${error.message}).`)
     }

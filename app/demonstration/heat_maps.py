@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import io
 import multiprocessing
-import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from app.prediction.model import MODELS
+from stages.pictures.isolation import end_with_parent
 
 Explainer = Callable[[np.ndarray], np.ndarray]
 
@@ -41,7 +41,7 @@ class HeatMaps:
 
     def __init__(self) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self._process = ProcessPoolExecutor(1, spawn, initializer=_ignore_interrupt)
+        self._process = ProcessPoolExecutor(1, spawn, initializer=end_with_parent)
 
     def __enter__(self) -> HeatMaps:
         return self
@@ -74,10 +74,6 @@ def _folder(network: str) -> Path:
 
 
 # ---- in the process ----------------------------------------------------------------------------
-
-
-def _ignore_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it and ends its workers
 
 
 def _explainer(network: str) -> None:

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -29,3 +31,21 @@ def test_what_kills_its_process_has_no_result_and_the_others_have(monkeypatch, p
     jobs = {"a": 1, "b": 2, "bad": 3, "c": 4}
     done = dict(isolation.on_all_cores(work, jobs, seconds=1))
     assert done == {"a": 2, "b": 4, "bad": None, "c": 8}
+
+
+def test_workers_end_with_a_parent_that_is_killed(project):
+    code = """
+import os
+from stages.pictures.isolation import processes
+if __name__ == "__main__":
+    print(processes(1).submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), 9)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGKILL  # and the pipes are closed: nobody holds them
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):
+            os.kill(int(done.stdout), 0)
+            time.sleep(0.05)
