@@ -5,10 +5,19 @@ const percent = share => `${(100 * share).toFixed(share > 0.9995 || share < 0.00
 
 const say = text => { one("#status").textContent = text }
 
-// On a phone answers are below the picture.
-function bringIntoView() {
-  const {top} = one("#status").getBoundingClientRect()
+// What stands there is of another picture now.
+function awaitAnswers() {
+  for (const article of document.querySelectorAll("article")) article.classList.add("stale")
+  say("Looking …")
+  const {top} = one("#status").getBoundingClientRect()  // on a phone it is below the picture
   if (top < 0 || top > innerHeight - 100) one("#status").scrollIntoView()
+}
+
+function sayFault(text) {
+  for (const article of document.querySelectorAll("article"))
+    article.classList.remove("stale", "answered")
+  one("#picture").hidden = true
+  say(text)
 }
 
 function showAnswer(article, card, probabilities, milliseconds) {
@@ -21,6 +30,7 @@ function showAnswer(article, card, probabilities, milliseconds) {
   article.querySelector(".others tbody").replaceChildren(...rows.slice(SHOWN))
   article.querySelector(".others").hidden = rows.length <= SHOWN
   article.querySelector(".cost").textContent = `${milliseconds.toFixed(0)} ms`
+  article.classList.remove("stale")
   article.classList.add("answered")
   return `${card.title}: ${card.classes[order[0]]}, ${percent(best)}.`
 }

@@ -8,8 +8,9 @@ const articles = new Map([...document.querySelectorAll("article")].map(
 let asking = new AbortController()
 
 const takePicture = file => {
-  if (file.size <= MOST_BYTES) ask("picture", file, "application/octet-stream")
-  else say(`The file has ${(file.size / 1e6).toFixed(0)} MB, allowed are ${MOST_BYTES / 1e6}.`)
+  if (file.size <= MOST_BYTES) return ask("picture", file, "application/octet-stream")
+  asking.abort()
+  sayFault(`The file has ${(file.size / 1e6).toFixed(0)} MB, allowed are ${MOST_BYTES / 1e6}.`)
 }
 const takeAddress = address => ask("address", address, "text/plain")
 
@@ -28,8 +29,7 @@ async function ask(path, body, type) {
   asking.abort()
   asking = new AbortController()
   const {signal} = asking
-  say("Looking …")
-  bringIntoView()
+  awaitAnswers()
   try {
     const answer = await fetch(path, {method: "POST", body, headers: {"content-type": type}, signal})
     if (!answer.ok) throw new Error(await fault(answer))
@@ -41,7 +41,8 @@ async function ask(path, body, type) {
     }
   } catch (error) {
     if (signal.aborted) return
-    say(error instanceof TypeError ? "The demo does not answer: does it still run?" : error.message)
+    const gone = error instanceof TypeError
+    sayFault(gone ? "The demo does not answer: does it still run?" : error.message)
   }
 }
 

@@ -46,8 +46,7 @@ const tensor = pixels =>
 
 async function answer(file) {
   const mine = ++turn, network = await session
-  say("Looking …")
-  bringIntoView()
+  awaitAnswers()
   await painted()
   try {
     const picture = await opened(file)
@@ -58,7 +57,7 @@ async function answer(file) {
     show(picture)
     say(showAnswer(article, card, probabilities.data, performance.now() - start))
   } catch (fault) {
-    say(fault.message)
+    if (mine === turn) sayFault(fault.message)
   }
 }
 

@@ -176,9 +176,12 @@ def test_an_address_that_is_not_public_is_refused():
 )
 def test_a_bad_upload_gets_a_sentence_and_the_next_one_an_answer(opened, data, sentence, tmp_path):
     visit = opened()
+    visit.give(png())
+    visit.wait_for("Tiny ViT: Box")
     (tmp_path / "a.png").write_bytes(data)
     visit.page.set_input_files("#file", tmp_path / "a.png")
     visit.wait_for(sentence)
+    assert visit.page.locator("article.answered").count() == 0  # of another picture
     visit.drop(png("#2020c0"))
     visit.wait_for("Tiny ViT: Wedge")
 
