@@ -101,9 +101,8 @@ def report(network: str, there: dict, here: dict, actual: Sequence[str]) -> None
         same = np.array(named) == np.array(classes)
         apart = np.abs(percent - shares)[same]
         print(
-            f"  {precision} here: {share(classes, actual)} right; the browser names the same for "
-            f"{share(named, classes)}, apart by {apart.max():.1f} points at most, {apart.mean():.2f} "
-            "in the mean"
+            f"  {precision} here: {share(classes, actual)} right, {share(named, classes)} the same "
+            f"in the browser; these differ by {apart.mean():.2f} points, at most {apart.max():.1f}"
         )
 
 
