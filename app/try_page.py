@@ -49,15 +49,15 @@ def chosen(network: str | None) -> Path:
 def page(network: bytes, card: dict) -> str:
     """The page, in which all is that it needs."""
     ort = runtime()
+    parts = {"runtime": ort.script, "webassembly": ort.webassembly, "network": network}
     return pages.page(
         "try.html.jinja",
-        [ort.script, pages.script(*SCRIPTS)],
-        {"script-src": "'wasm-unsafe-eval'"},
+        pages.scripts(*SCRIPTS),
+        {"script-src": "blob: 'wasm-unsafe-eval'"},  # blob: what the page has in itself
         cards=[card],
         limits=LIMITS,
-        network=packed(network),
+        packed={name: packed(data) for name, data in parts.items()},
         runtime=REQUIREMENT,
-        runtime_code=packed(ort.code),
         runtime_licence=LICENCE.read_text(encoding="utf-8"),
     ).html
 

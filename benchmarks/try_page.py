@@ -88,7 +88,7 @@ def asked(page: Page, data: bytes) -> tuple[str, float, float]:
     page.wait_for_selector("article.answered:not(.stale)")
     name, percent = page.inner_text(".first tr").split("\t")[::2]
     milliseconds = page.inner_text(".cost").removesuffix(" ms")
-    return name.strip(), float(percent.removesuffix("%")), float(milliseconds)
+    return name.strip(), float(percent.strip("<>% ")), float(milliseconds)
 
 
 def report(network: str, there: dict, here: dict, actual: Sequence[str]) -> None:

@@ -1,7 +1,11 @@
 // What networks say, on the page: an <article> each, and one sentence for all that is read aloud.
 
 const SHOWN = 5  // classes; the others are one click away
-const percent = share => `${(100 * share).toFixed(share > 0.9995 || share < 0.0005 ? 0 : 1)} %`
+
+function percent(share) {
+  if (share < 0.0005) return "< 0.1 %"
+  return share > 0.9995 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`
+}
 
 const say = text => { one("#status").textContent = text }
 

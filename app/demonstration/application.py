@@ -87,7 +87,7 @@ class Demo:
         cards = [model.card for model in self.networks]
         page = pages.page(
             "demo.html.jinja",
-            [pages.script(*SCRIPTS)],
+            pages.scripts(*SCRIPTS),
             {"connect-src": "'self'", "img-src": "'self' data:"},
             cards=cards,
             by_network={card["network"]: card for card in cards},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,24 +30,23 @@ class Page(NamedTuple):
     policy: str  # as the header Content-Security-Policy has it
 
 
-def script(*names: str) -> str:
+def scripts(*names: str) -> str:
     """Files of this folder as one script, in which they see each other."""
     return "".join(HERE.joinpath(name).read_text(encoding="utf-8") for name in names)
 
 
-def page(template: str, scripts: Sequence[str], policy: dict[str, str], **content: object) -> Page:
-    """A template of this folder, filled in, with modules that run one after another.
+def page(template: str, script: str, policy: dict[str, str], **content: object) -> Page:
+    """A template of this folder, filled in, with its one script.
 
     `policy` is added to POLICY; in it `script-src` says what scripts may do beyond being there.
     """
     style = HERE.joinpath("style.css").read_text(encoding="utf-8")
-    hashes = " ".join(map(_hash, scripts))
     allowed = POLICY | policy
-    allowed["script-src"] = f"{hashes} {policy.get('script-src', '')}".strip()
+    allowed["script-src"] = f"{_hash(script)} {policy.get('script-src', '')}".strip()
     allowed["style-src"] = _hash(style)
     text = "; ".join(f"{name} {value}" for name, value in allowed.items())
     html = TEMPLATES.get_template(template).render(
-        style=style, scripts=scripts, policy=text, **content
+        style=style, script=script, policy=text, **content
     )
     return Page(html, text)
 

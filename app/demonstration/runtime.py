@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tarfile
 from typing import NamedTuple
 
@@ -15,13 +14,12 @@ INTEGRITY = (
     "L02Vb7QmRMDs1SigqR4CXAfKYQ=="
 )
 SCRIPT = "package/dist/ort.wasm.bundle.min.mjs"
-CODE = "package/dist/ort-wasm-simd-threaded.wasm"
-EXPORTS = re.compile(r"export\{(?P<names>[\w$ ,]+)\};\s*(//# sourceMappingURL=\S+\s*)?$")
+WEBASSEMBLY = "package/dist/ort-wasm-simd-threaded.wasm"
 
 
 class Runtime(NamedTuple):
-    script: str  # a module that makes `ort`
-    code: bytes  # its WebAssembly
+    script: bytes  # a module of JavaScript
+    webassembly: bytes
 
 
 def runtime() -> Runtime:
@@ -29,20 +27,6 @@ def runtime() -> Runtime:
     archive = packages.from_npm(REQUIREMENT, INTEGRITY)
     try:
         with tarfile.open(archive) as packed:
-            script, code = (packed.extractfile(name).read() for name in (SCRIPT, CODE))
-        return Runtime(with_global(script.decode()), code)
-    except (tarfile.TarError, KeyError, ValueError) as error:
+            return Runtime(*(packed.extractfile(name).read() for name in (SCRIPT, WEBASSEMBLY)))
+    except (tarfile.TarError, KeyError) as error:
         raise StudyError(f"{archive} is not the package {REQUIREMENT} ({error})") from None
-
-
-def with_global(script: str) -> str:
-    """A module whose exports are in `globalThis.ort`: a page cannot import from a part of itself.
-
-    Raises ValueError for one that does not end in its exports.
-    """
-    end = EXPORTS.search(script)
-    if not end:
-        raise ValueError("its script exports nothing")
-    names = (name.strip().split(" as ") for name in end["names"].split(","))
-    fields = ", ".join(f"{shown}: {own}" for own, shown in names)
-    return f"{script[: end.start()]}globalThis.ort = {{{fields}}};\n"

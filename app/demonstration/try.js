@@ -3,6 +3,7 @@
 const article = one("article"), card = JSON.parse(one("#card").textContent)
 const MOST_BYTES = JSON.parse(one("#limits").textContent).megabytes * 1e6
 
+let ort  // ONNX Runtime Web, once it has loaded
 let shown = ""  // the address of the picture on the page
 let turn = 0  // of the picture asked for last: an earlier one is not shown after it
 
@@ -16,10 +17,13 @@ async function loaded() {
   say("Loading the network …")
   await painted()
   const start = performance.now()
+  // A file cannot import another one, nor a part of itself; it may import what it has made.
+  const script = new Blob([await unpacked("#runtime")], {type: "text/javascript"})
+  ort = await import(URL.createObjectURL(script))
   ort.env.wasm.numThreads = 1  // several need headers that a file has not
-  ort.env.wasm.wasmBinary = await unpacked("#runtime")
+  ort.env.wasm.wasmBinary = await unpacked("#webassembly")
   const session = await ort.InferenceSession.create(await unpacked("#network"))
-  for (const id of ["#runtime", "#network"]) one(id).remove()
+  for (const part of document.querySelectorAll("script[type='text/plain']")) part.remove()
   await session.run({pixels: tensor(new Uint8Array(card.image_size ** 2 * 3))})  // the first is slow
   document.body.dataset.loaded = Math.round(performance.now() - start)
   say("The network is ready.")
