@@ -71,15 +71,20 @@ class Demo:
 
     @asynccontextmanager
     async def _running(self, _: Starlette) -> AsyncIterator[None]:
-        for model in self.networks:  # the first run of a session is slow
-            side = model.card["image_size"]
-            await run_in_threadpool(model.probabilities, np.zeros((1, side, side, 3), np.uint8))
         with self.maps:
             async with self.decoders:
+                await self._warm_up()
                 for model in self.networks:
                     self.maps.start(model.card["network"])
                 yield
         self.client.close()
+
+    async def _warm_up(self) -> None:
+        """The first run of a session is slow, and so is the start of a process."""
+        await self._squares(png(np.zeros((SHOWN, SHOWN, 3), np.uint8)))
+        for model in self.networks:
+            side = model.card["image_size"]
+            await run_in_threadpool(model.probabilities, np.zeros((1, side, side, 3), np.uint8))
 
     # ---- routes ------------------------------------------------------------------------------
 

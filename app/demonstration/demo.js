@@ -73,7 +73,7 @@ function show(picture) {
 function answered({network, probabilities, milliseconds}) {
   const article = articles.get(network)
   article.querySelector(".heat").hidden = true
-  waits(article, "The heat map follows; the first takes some seconds.")
+  waits(article, "The heat map follows; the first one when TensorFlow has started.")
   return showAnswer(article, cards[network], probabilities, milliseconds)
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import multiprocessing
+import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from app.prediction.model import MODELS
+from stages.errors import StudyError
 from stages.pictures.isolation import end_with_parent
 
 Explainer = Callable[[np.ndarray], np.ndarray]
@@ -41,7 +43,7 @@ class HeatMaps:
 
     def __init__(self) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self._process = ProcessPoolExecutor(1, spawn, initializer=end_with_parent)
+        self._process = ProcessPoolExecutor(1, spawn, initializer=_begin)
 
     def __enter__(self) -> HeatMaps:
         return self
@@ -67,6 +69,8 @@ class HeatMaps:
             return await asyncio.wrap_future(job)
         except BrokenProcessPool:
             raise NoHeatMapError("No heat map: the process that draws it has ended.") from None
+        except Exception as error:  # a map is an extra, whose failure costs no answer
+            raise NoHeatMapError(f"No heat map: {error}.") from error
 
 
 def _folder(network: str) -> Path:
@@ -74,6 +78,11 @@ def _folder(network: str) -> Path:
 
 
 # ---- in the process ----------------------------------------------------------------------------
+
+
+def _begin() -> None:
+    end_with_parent()
+    os.nice(10)  # answers come first, while TensorFlow starts too
 
 
 def _explainer(network: str) -> None:
@@ -84,12 +93,15 @@ def _explainer(network: str) -> None:
     if network in _explainers:
         return
     trained, card = models.load_trained(_folder(network))
+    side = card["image_size"]
     explain = heat_maps.explainer(trained)
 
     def levels(pixels: np.ndarray) -> np.ndarray:
+        if pixels.shape[0] != side:
+            raise StudyError(f"{_folder(network).as_posix()} is not the network that was exported")
         return heat_maps.levels(explain(scaled(pixels[None])).numpy())[0]
 
-    levels(np.zeros((card["image_size"], card["image_size"], 3), np.uint8))
+    levels(np.zeros((side, side, 3), np.uint8))
     _explainers[network] = levels
 
 

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -35,13 +36,18 @@ pytestmark = needs_chromium
 
 @pytest.fixture(scope="module")
 def study(tiny_study):
-    """Exported networks of the tiny study; of one the fine-tuned network is not here."""
+    """Exported networks, with Keras's weights as they should be, without, and with another's."""
     about = {"image_size": 32, "classes": CLASSES}
     worse = {"validation": {"pictures": 20, "accuracy": 0.8, "log_loss": 0.3}}
     cnn, vit = (tiny_study / "models" / name for name in ("tiny_cnn", "tiny_vit"))
+    for folder in (cnn, vit):
+        shutil.rmtree(folder / "export", ignore_errors=True)  # the study's own
     write_model(cnn / "export", **about)
     write_model(vit / "export", network="tiny_vit", title="Tiny ViT", **about, **worse)
     (vit / "finetune").rename(vit / "elsewhere")
+    other = {"network": "tiny_other", "title": "Other", "image_size": 16, "classes": CLASSES}
+    write_model(tiny_study / "models/tiny_other/export", **other, **worse)
+    (tiny_study / "models/tiny_other/finetune").symlink_to(cnn / "finetune")
     return tiny_study
 
 
@@ -92,6 +98,10 @@ def test_every_network_answers_and_heat_maps_follow_where_they_can(opened, serve
     visit.wait_for("Tiny ViT: Box, 9")
     assert visit.page.locator("article .cost").all_inner_texts()[0].endswith(" ms")
     visit.page.get_by_text("models/tiny_vit/finetune is not here (`dvc pull` brings it)").wait_for()
+    other = visit.page.get_by_text(
+        "models/tiny_other/finetune is not the network that was exported"
+    )
+    other.wait_for(timeout=60_000)
     heat = visit.page.locator("article .heat:not([hidden]) img")
     heat.wait_for(timeout=60_000)  # TensorFlow starts
     assert heat.count() == 1
@@ -103,7 +113,7 @@ def test_every_network_answers_and_heat_maps_follow_where_they_can(opened, serve
 
 def test_the_better_network_stands_first(opened):
     titles = opened().page.locator("article h2").all_inner_texts()
-    assert titles == ["Tiny CNN float32", "Tiny ViT float32"]
+    assert titles == ["Tiny CNN float32", "Other float32", "Tiny ViT float32"]
 
 
 def test_an_example_of_each_class_is_taken_by_keyboard(opened):
