@@ -3,7 +3,7 @@
 # ARGS="…" is passed on: make repro ARGS=--force, make test ARGS="-k split".
 
 .DEFAULT_GOAL := help
-.PHONY: help repro status test slow mutants lint lock parity environment
+.PHONY: help repro status demo try test slow mutants lint lock parity environment
 
 # dvc.yaml's commands are `python -m stages.…`: that python has to be the environment's.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
@@ -21,6 +21,12 @@ status: environment ## what `make repro` would run: changes of data, settings an
 	@$(IN_VENV) python -m dvc status
 	@[ -e data/raw ] || echo "Nothing has been made here yet: \`make repro\` makes it all," \
 	  "\`dvc pull\` brings what somebody has pushed (\`dvc remote list\`)"
+
+demo: environment ## all networks side by side on a page, on this machine alone; docs/demo.md
+	@$(IN_VENV) python -m app.demo $(ARGS)
+
+try: environment ## the best network in a page that needs no server: reports/try.html
+	@$(IN_VENV) python -m app.try_page $(ARGS)
 
 test: environment ## the tests, then what `make lint` would say
 	@$(IN_VENV) python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)

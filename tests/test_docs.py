@@ -97,6 +97,7 @@ PAGES = (
 )
 REFS = "refs/exps/*/*/*"  # of experiments alone: other refs there are DVC's own
 ELSEWHERE = {
+    "docs/demo.md": "tests/app: with a browser",
     "docs/ci.md": "tests/test_branches.py: with the steps of the workflow",
     "docs/registry.md": "tests/test_registry.py: it needs servers",
     "docs/serve.md": "tests/app/test_serve.py: with a service that has begun",

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -17,6 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
+from multiprocessing import connection
 from typing import TypeVar
 
 Key, Value, Result = TypeVar("Key"), TypeVar("Value"), TypeVar("Result")
@@ -82,8 +84,19 @@ def _alone(work: Callable[[Key, Value], Result], key: Key, value: Value) -> Resu
             return None
 
 
-def _start_worker() -> None:
+def end_with_parent() -> None:
+    """For a process that others start: it ends as soon as its parent has, however that came."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it and ends its workers
+
+    def watch() -> None:
+        connection.wait([multiprocessing.parent_process().sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _start_worker() -> None:
+    end_with_parent()
     warnings.simplefilter("ignore")  # what Pillow says of odd files is in the manifest
 
 

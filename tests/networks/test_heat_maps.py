@@ -7,8 +7,8 @@ import tensorflow as tf
 from vit_keras.layers import TransformerBlock
 
 from stages import zoo
-from stages.explain import explainer, method, save_maps
 from stages.networks import attention_relevance, grad_cam, models
+from stages.networks.heat_maps import explainer, levels, method
 
 
 def classifier(name):
@@ -60,9 +60,9 @@ def test_attention_relevance_is_that_of_the_paper_for_a_class_token(pictures):
         assert found / found.sum() == pytest.approx(expected / expected.sum(), rel=1e-3)
 
 
-def test_a_map_goes_from_least_to_most_and_a_flat_one_is_empty(tmp_path):
-    save_maps(tmp_path / "maps.npy", np.array([[[1.0, 3.0], [2.0, 1.0]], [[2.0, 2.0], [2.0, 2.0]]]))
-    assert np.load(tmp_path / "maps.npy").tolist() == [[[0, 255], [128, 0]], [[0, 0], [0, 0]]]
+def test_a_map_goes_from_least_to_most_and_a_flat_one_is_empty():
+    relevance = np.array([[[1.0, 3.0], [2.0, 1.0]], [[2.0, 2.0], [2.0, 2.0]]])
+    assert levels(relevance).tolist() == [[[0, 255], [128, 0]], [[0, 0], [0, 0]]]
 
 
 @pytest.mark.parametrize(

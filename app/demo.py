@@ -1,0 +1,65 @@
+"""The networks side by side on a page: `python -m app.demo`, on this machine only. docs/demo.md."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+
+from stages.errors import StudyError
+from stages.runtime.program import run_command
+
+HOST, PORT = "127.0.0.1", 8001
+
+
+def words() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m app.demo", description=__doc__.partition(":")[0])
+    parser.add_argument(
+        "--host", default=HOST, help=f"{HOST}; 0.0.0.0 lets everyone in who reaches this machine"
+    )
+    parser.add_argument("--port", type=int, default=PORT, help=f"{PORT}; 0 takes a free one")
+    return parser
+
+
+def main(host: str, port: int) -> str:
+    # Here, not above: processes that it starts import this file, and need none of it.
+    import uvicorn
+
+    from app.demonstration.application import Demo
+    from app.demonstration.examples import examples
+    from app.demonstration.heat_maps import HeatMaps
+    from app.demonstration.visitors import LOOPBACK
+    from app.prediction import model
+
+    networks = [model.load(folder / "float32.onnx") for folder in model.exported().values()]
+    demo = Demo(networks, examples(), HeatMaps())
+    application = demo.application(loopback=host in LOOPBACK)
+    with listening(host, port) as place:
+        print(f"demo: http://{shown(place)} (Ctrl-C ends it)", flush=True)
+        settings = uvicorn.Config(application, log_level="warning", server_header=False)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C, tidily
+        try:
+            uvicorn.Server(settings).run(sockets=[place])
+        except KeyboardInterrupt:
+            return "ended"
+    return "ended"
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Raises StudyError where that place is taken or none of this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise StudyError(
+            f"{host}:{port} cannot be listened at ({error}): name another with --host or --port"
+        ) from None
+
+
+def shown(place: socket.socket) -> str:
+    host, port = place.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+if __name__ == "__main__":
+    run_command(main, words())
