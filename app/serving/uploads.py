@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
+import anyio
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -99,9 +99,10 @@ class _Body:
             return await self._receive()
         try:
             left = self._deadline - asyncio.get_running_loop().time()
-            message = await asyncio.wait_for(self._receive(), max(0, left))
+            with anyio.fail_after(max(0, left)):  # asyncio would make a task for each piece
+                message = await self._receive()
             self._count(message)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             seconds = self._owner.limits.body_seconds
             self.refusal = RefusedError(
                 408,
@@ -146,8 +147,8 @@ class _Body:
         )
         await self._send({"type": "http.response.body", "body": response.body, "more_body": True})
         if self.refusal.status != HTTPStatus.REQUEST_TIMEOUT:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._drain(), LINGER)
+            with anyio.move_on_after(LINGER):
+                await self._drain()
         await self._send({"type": "http.response.body", "body": b""})
 
     async def _drain(self) -> None:
