@@ -33,12 +33,14 @@ class Decoders:
     def __init__(self, workers: int | None = None, seconds: float = SECONDS) -> None:
         self._seconds = seconds
         self.workers = workers or os.cpu_count() or 1
-        self._idle: asyncio.Queue[ProcessPoolExecutor] = asyncio.Queue()
+        # A semaphore is fair, and a queue is not: there who comes later may be served before.
+        self._free = asyncio.Semaphore(self.workers)
+        self._idle: list[ProcessPoolExecutor] = []
         self._pools: set[ProcessPoolExecutor] = set()
 
     async def __aenter__(self) -> Decoders:
         for _ in range(self.workers):
-            self._idle.put_nowait(self._new())
+            self._idle.append(self._new())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -50,8 +52,13 @@ class Decoders:
 
         Raises what `work` raises, and DecoderEndedError where it took its process.
         """
-        pool = await self._idle.get()
-        job = self._submitted(pool, work, *about)
+        await self._free.acquire()
+        pool = self._idle.pop()
+        try:
+            job = self._submitted(pool, work, *about)
+        except OSError:  # no process can be started: too many, or no memory
+            self._give_back(pool, broken=True)
+            raise
         try:
             return await asyncio.wrap_future(job)
         except BrokenProcessPool:
@@ -79,7 +86,8 @@ class Decoders:
         return job
 
     def _give_back(self, pool: ProcessPoolExecutor, broken: bool) -> None:
-        self._idle.put_nowait(self._another(pool) if broken else pool)
+        self._idle.append(self._another(pool) if broken else pool)
+        self._free.release()
 
     def _another(self, broken: ProcessPoolExecutor) -> ProcessPoolExecutor:
         self._pools.discard(broken)
