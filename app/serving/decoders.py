@@ -57,7 +57,7 @@ class Decoders:
         try:
             job = self._submitted(pool, work, *about)
         except OSError:  # no process can be started: too many, or no memory
-            self._give_back(pool, broken=True)
+            self._give_back(self._another(pool))
             raise
         try:
             return await asyncio.wrap_future(job)
@@ -73,20 +73,19 @@ class Decoders:
         loop = asyncio.get_running_loop()
         try:
             job = pool.submit(_done, self._seconds, work, *about)
-        except BrokenProcessPool:  # somebody ended it while it was idle
+        except BrokenProcessPool:  # by the picture before, or by somebody while it was idle
             pool = self._another(pool)
             job = pool.submit(_done, self._seconds, work, *about)
 
-        def ended(job: Future) -> None:
-            broken = not job.cancelled() and isinstance(job.exception(), BrokenProcessPool)
+        def ended(_: Future) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._give_back, pool, broken)
+                loop.call_soon_threadsafe(self._give_back, pool)
 
         job.add_done_callback(ended)
         return job
 
-    def _give_back(self, pool: ProcessPoolExecutor, broken: bool) -> None:
-        self._idle.append(self._another(pool) if broken else pool)
+    def _give_back(self, pool: ProcessPoolExecutor) -> None:
+        self._idle.append(pool)
         self._free.release()
 
     def _another(self, broken: ProcessPoolExecutor) -> ProcessPoolExecutor:
