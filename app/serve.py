@@ -67,7 +67,7 @@ def words() -> argparse.ArgumentParser:
     add("--max-requests", type=int, default=256, help="at once")
     add("--max-waiting", type=int, default=32, help="pictures at once")
     add("--body-seconds", type=float, default=20, help="for a request to arrive")
-    add("--seconds", type=float, default=30, help="for an answer after that")
+    add("--seconds", type=float, default=15, help="for an answer after that")
     return parser
 
 

@@ -37,6 +37,7 @@ class Tally:
     def __init__(self) -> None:
         self.seconds: dict[tuple[str, object], list[float]] = defaultdict(list)
         self.memory: list[float] = []  # MB, each second
+        self.cores: tuple[float, float] = (0, 0)  # that the service had, and the clients
 
     def add(self, kind: str, status: object, started: float) -> None:
         self.seconds[kind, status].append(time.perf_counter() - started)
@@ -111,12 +112,21 @@ async def load(
 
 
 async def watch(process: int, tally: Tally, end: float) -> None:
-    """Memory of the service and its processes."""
+    """Memory and processor of the service with its processes."""
+    parent, clients = psutil.Process(process), psutil.Process()
+    family = [parent, *parent.children(recursive=True)]
+    before, begun = (used(family), used([clients])), time.perf_counter()
     while time.perf_counter() < end:
-        parent = psutil.Process(process)
-        family = [parent, *parent.children(recursive=True)]
         tally.memory.append(sum(one.memory_info().rss for one in family) / 1e6)
         await asyncio.sleep(1)
+    seconds = time.perf_counter() - begun
+    after = used(family), used([clients])
+    tally.cores = tuple((b - a) / seconds for a, b in zip(before, after, strict=True))
+
+
+def used(processes: list[psutil.Process]) -> float:
+    """Seconds of the processor."""
+    return sum(sum(one.cpu_times()[:2]) for one in processes)
 
 
 async def client(
@@ -189,6 +199,7 @@ def report(tally: Tally, seconds: float, metrics: str) -> None:
         print(
             f"| {kind} | {status} | {len(found)} | {middle:.3f} | {late:.3f} | {max(found):.3f} |"
         )
+    print("cores used: {:.2f} by the service, {:.2f} by the clients".format(*tally.cores))
     memory = tally.memory
     parts = [np.median(memory[i : i + 10]) for i in range(0, len(memory), 10)]
     print("MB, median of each 10 s:", *(f"{part:.0f}" for part in parts))

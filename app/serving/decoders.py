@@ -33,12 +33,14 @@ class Decoders:
     def __init__(self, workers: int | None = None, seconds: float = SECONDS) -> None:
         self._seconds = seconds
         self.workers = workers or os.cpu_count() or 1
-        self._idle: asyncio.Queue[ProcessPoolExecutor] = asyncio.Queue()
+        # A semaphore is fair, and a queue is not: there who comes later may be served before.
+        self._free = asyncio.Semaphore(self.workers)
+        self._idle: list[ProcessPoolExecutor] = []
         self._pools: set[ProcessPoolExecutor] = set()
 
     async def __aenter__(self) -> Decoders:
         for _ in range(self.workers):
-            self._idle.put_nowait(self._new())
+            self._idle.append(self._new())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -50,8 +52,13 @@ class Decoders:
 
         Raises what `work` raises, and DecoderEndedError where it took its process.
         """
-        pool = await self._idle.get()
-        job = self._submitted(pool, work, *about)
+        await self._free.acquire()
+        pool = self._idle.pop()
+        try:
+            job = self._submitted(pool, work, *about)
+        except OSError:  # no process can be started: too many, or no memory
+            self._give_back(self._another(pool))
+            raise
         try:
             return await asyncio.wrap_future(job)
         except BrokenProcessPool:
@@ -66,20 +73,20 @@ class Decoders:
         loop = asyncio.get_running_loop()
         try:
             job = pool.submit(_done, self._seconds, work, *about)
-        except BrokenProcessPool:  # somebody ended it while it was idle
+        except BrokenProcessPool:  # by the picture before, or by somebody while it was idle
             pool = self._another(pool)
             job = pool.submit(_done, self._seconds, work, *about)
 
-        def ended(job: Future) -> None:
-            broken = not job.cancelled() and isinstance(job.exception(), BrokenProcessPool)
+        def ended(_: Future) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._give_back, pool, broken)
+                loop.call_soon_threadsafe(self._give_back, pool)
 
         job.add_done_callback(ended)
         return job
 
-    def _give_back(self, pool: ProcessPoolExecutor, broken: bool) -> None:
-        self._idle.put_nowait(self._another(pool) if broken else pool)
+    def _give_back(self, pool: ProcessPoolExecutor) -> None:
+        self._idle.append(pool)
+        self._free.release()
 
     def _another(self, broken: ProcessPoolExecutor) -> ProcessPoolExecutor:
         self._pools.discard(broken)

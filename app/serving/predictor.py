@@ -29,7 +29,7 @@ class Work:
     """How much is taken on at once."""
 
     waiting: int = 32  # pictures that are not answered yet
-    seconds: float = 30  # for the pictures of a request
+    seconds: float = 15  # for the pictures of a request
     threads: int = os.cpu_count() or 1  # that run the network, each on one core
     megapixels: float | None = None  # of a picture; the card's
 

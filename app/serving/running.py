@@ -52,6 +52,8 @@ def run(
         raise StudyError("the service could not start: the lines above say why")
 
 
+KEPT = 20  # seconds without a request; what closes before its client does may cost it a request
+
 # Warnings are of what strangers send: they would fill the log as fast as those can.
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
@@ -64,6 +66,7 @@ def configuration(app: FastAPI, limits: Limits, grace: float) -> uvicorn.Config:
         log_level="error",
         access_log=False,  # /metrics counts them, and nobody's address is kept
         server_header=False,
+        timeout_keep_alive=KEPT,
         limit_concurrency=CONNECTIONS * limits.requests,
         timeout_graceful_shutdown=grace,
     )

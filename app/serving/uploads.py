@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass
-from http import HTTPStatus
 
+import anyio
+from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,8 +37,8 @@ class Limits:
 class LimitedBodies:
     """ASGI middleware: refuses by the head what can be, and the rest while it comes.
 
-    Requests for other paths than `paths` go through untouched. A refusal takes the place of
-    whatever the application makes of a body that breaks off.
+    Requests for `paths` are counted: too many are refused. A refusal takes the place of whatever
+    the application makes of a body that breaks off.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits, paths: Collection[str]) -> None:
@@ -46,13 +46,15 @@ class LimitedBodies:
         self.requests = self.bytes = 0  # not answered yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] not in self._paths:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(self, receive, send)
-        self.requests += 1
+        body = _Body(self, scope, receive, send)
+        counted = scope["path"] in self._paths
+        self.requests += counted
         try:
-            self._require_room(scope)
+            if counted:
+                self._require_room(body)
             await self._app(scope, body.receive, body.send)
         except RefusedError as error:
             body.refusal = error
@@ -60,16 +62,15 @@ class LimitedBodies:
             if body.refusal is None:
                 raise
         finally:
-            self.requests -= 1
+            self.requests -= counted
             self.bytes -= body.bytes
         if body.refusal is not None and not body.answered:
-            await body.refuse(scope)
+            await body.refuse()
 
-    def _require_room(self, scope: Scope) -> None:
+    def _require_room(self, body: _Body) -> None:
         if self.requests > self.limits.requests:
             raise OverloadedError(f"{self.limits.requests} requests are being answered")
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        self.require_size(int(length) if length.isdigit() else 0)
+        self.require_size(body.length)
 
     def require_size(self, count: int) -> None:
         """Raises RefusedError for one body of so many bytes."""
@@ -86,29 +87,30 @@ class LimitedBodies:
 class _Body:
     """What one request sends: counted, and no longer waited for than it may take."""
 
-    def __init__(self, owner: LimitedBodies, receive: Receive, send: Send) -> None:
-        self._owner, self._receive, self._send = owner, receive, send
+    def __init__(self, owner: LimitedBodies, scope: Scope, receive: Receive, send: Send) -> None:
+        self._owner, self._scope, self._receive, self._send = owner, scope, receive, send
         self._deadline = asyncio.get_running_loop().time() + owner.limits.body_seconds
-        self._complete = False
+        head = Headers(scope=scope)
+        self.length = int(head.get("content-length", 0))  # of digits alone: the server has looked
+        self._complete = not self.length and "transfer-encoding" not in head
         self.bytes = 0
         self.answered = False
         self.refusal: RefusedError | None = None
 
     async def receive(self) -> Message:
-        if self._complete:  # what is waited for now is that the client goes away
+        if self._complete:  # what may be waited for is that the client goes away
             return await self._receive()
         try:
-            left = self._deadline - asyncio.get_running_loop().time()
-            message = await asyncio.wait_for(self._receive(), max(0, left))
+            with anyio.fail_after(max(0, self._left())):  # asyncio would make a task for each piece
+                message = await self._receive()
             self._count(message)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             seconds = self._owner.limits.body_seconds
             self.refusal = RefusedError(
                 408,
                 "body_too_slow",
                 f"the request was not complete after {seconds:g} s",
                 "send less in one request, or over a faster connection",
-                {"Connection": "close"},
             )
         except RefusedError as error:
             self.refusal = error
@@ -125,37 +127,43 @@ class _Body:
         if self._owner.bytes > self._owner.limits.all_bytes:
             raise OverloadedError("the requests being answered take all the memory they may")
 
+    def _left(self) -> float:
+        return self._deadline - asyncio.get_running_loop().time()
+
     async def send(self, message: Message) -> None:
         """What the application answers, unless its request was refused meanwhile."""
         if self.refusal is None:
-            self.answered = True
-            await self._send(message)
+            await self._answer(message)
 
-    async def refuse(self, scope: Scope) -> None:
-        """Answer at once, then hear out for a while a client that still sends.
+    async def refuse(self) -> None:
+        await self.refusal.response()(self._scope, self._receive, self._answer)
 
-        Closed on it, the connection would be reset, and the answer lost.
+    async def _answer(self, message: Message) -> None:
+        """Before the request is complete: answer, hear the client out for a while, and close.
+
+        Closed at once, the connection would be reset and the answer lost; left open, uvicorn would
+        hear the client out for ever.
         """
-        response = self.refusal.response()
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": response.status_code,
-                "headers": response.raw_headers,
-            }
-        )
-        await self._send({"type": "http.response.body", "body": response.body, "more_body": True})
-        if self.refusal.status != HTTPStatus.REQUEST_TIMEOUT:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._drain(), LINGER)
-        await self._send({"type": "http.response.body", "body": b""})
+        self.answered = True
+        if self._complete:
+            await self._send(message)
+        elif message["type"] == "http.response.start":
+            closing = (b"connection", b"close")
+            await self._send(message | {"headers": [*message["headers"], closing]})
+        else:
+            await self._send(message | {"more_body": True})
+            if not message.get("more_body", False):
+                with anyio.move_on_after(min(LINGER, self._left())):
+                    await self._drain()
+                await self._send({"type": "http.response.body", "body": b""})
 
     async def _drain(self) -> None:
         left = 2 * self._owner.limits.body_bytes
-        while not self._complete and left > 0:
+        complete = False
+        while not complete and left > 0:
             message = await self._receive()
             left -= len(message.get("body", b""))
-            self._complete = not message.get("more_body", False)
+            complete = not message.get("more_body", False)
 
 
 @dataclass(frozen=True)

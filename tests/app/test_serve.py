@@ -105,6 +105,11 @@ def test_a_share_of_errors_without_a_threshold_names_those_that_have_one(service
     assert (status, problem["remedy"]) == (422, "take one of these: 0.01, 0.05, 0.1")
 
 
+def test_a_share_of_errors_that_no_confidence_reaches_has_no_threshold(small):
+    status, problem = small.raw(png("blue"), "?max_error=0.01")
+    assert (status, problem["remedy"]) == (422, "take one of these: 0.1")
+
+
 def test_metadata_is_the_card_and_the_limits(service):
     status, answer = service.get("/metadata")
     assert status == 200
@@ -178,7 +183,8 @@ SMALL = Limits(body_bytes=50_000, body_seconds=1, all_bytes=120_000, requests=6,
 def small(tmp_path_factory):
     """Limits that are reached soon; a picture may take a second."""
     folder = tmp_path_factory.mktemp("small")
-    with served(folder, SMALL, Work(waiting=3, seconds=20, threads=1), seconds=1) as service:
+    work, thresholds = Work(waiting=3, seconds=20, threads=1), {"0.01": None, "0.1": 0.4}
+    with served(folder, SMALL, work, seconds=1, thresholds=thresholds) as service:
         yield service
 
 
@@ -205,9 +211,23 @@ def test_a_refused_client_that_sends_on_can_read_why(small):
         for _ in range(8):
             connection.sendall(bytes(10_000))
             time.sleep(0.02)
-        assert answered(connection)[0] == 413
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert answered(connection)[0] == 200
+        status, headers, _ = answered(connection)
+        assert (status, headers["connection"]) == (413, "close")
+        assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("path", ["predict", "predict?top=99", "healthz", "nothing"])
+def test_a_client_that_never_stops_is_stopped_once_it_is_answered(small, path):
+    head = f"POST /{path} HTTP/1.1\r\nHost: a\r\nContent-Length: {10**12}\r\n\r\n"
+    with small.connected() as connection:
+        connection.sendall(head.encode())
+        with pytest.raises(ConnectionError):
+            send_for_ever(connection)
+
+
+def send_for_ever(connection: socket.socket) -> None:
+    while True:
+        connection.sendall(bytes(10_000))
 
 
 def test_a_body_that_stalls_is_refused_in_time_and_closed(small):
@@ -235,6 +255,19 @@ def test_a_head_that_stalls_after_an_answer_is_closed_too(small, monkeypatch):
         assert answered(connection)[0] == 200
         connection.sendall(b"GET /hea")
         assert connection.recv(1) == b""
+
+
+def test_each_head_has_its_own_time(small, monkeypatch):
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.8)
+    head = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    with small.connected() as connection:
+        connection.sendall(head)
+        assert answered(connection)[0] == 200
+        time.sleep(0.6)
+        connection.sendall(head[:9])
+        time.sleep(0.4)
+        connection.sendall(head[9:])
+        assert answered(connection)[0] == 200
 
 
 def test_more_pictures_than_a_request_may_have_are_refused(small):
