@@ -16,6 +16,7 @@ COPY app/__init__.py app/serve.py app/
 COPY app/prediction app/prediction
 COPY app/serving app/serving
 COPY stages/__init__.py stages/errors.py stages/tables.py stages/
+COPY stages/exports/__init__.py stages/exports/onnx_session.py stages/exports/
 COPY stages/params stages/params
 COPY stages/pictures stages/pictures
 COPY stages/runtime stages/runtime

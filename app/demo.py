@@ -29,14 +29,18 @@ def main(host: str, port: int) -> str:
     from app.demonstration.examples import examples
     from app.demonstration.heat_maps import HeatMaps
     from app.demonstration.visitors import LOOPBACK
-    from app.prediction import model
+    from app.prediction.choice import exported
+    from app.prediction.model import load
+    from app.serving.connections import TimedHeads
 
-    networks = [model.load(folder / "float32.onnx") for folder in model.exported().values()]
+    networks = [load(folder / "float32.onnx") for folder in exported().values()]
     demo = Demo(networks, examples(), HeatMaps())
     application = demo.application(loopback=host in LOOPBACK)
     with listening(host, port) as place:
         print(f"demo: http://{shown(place)} (Ctrl-C ends it)", flush=True)
-        settings = uvicorn.Config(application, log_level="warning", server_header=False)
+        settings = uvicorn.Config(
+            application, http=TimedHeads, log_level="warning", server_header=False
+        )
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C, tidily
         try:
             uvicorn.Server(settings).run(sockets=[place])

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import socket
-from pathlib import Path
 
+from app.prediction.choice import PRECISIONS, chosen
 from stages.errors import StudyError
 from stages.runtime.program import run_command
 
-PRECISIONS = ("float32", "float16", "int8")
 GRACE = 30  # seconds for what is being answered when the service is asked to end
 
 
@@ -25,21 +24,6 @@ def main(model: str | None, precision: str, host: str, port: int, **limits: floa
         address = "{}:{}".format(*place.getsockname())
         said = f"{loaded.card['title']} ({loaded.card['precision']}) answers at http://{address}"
         run(loaded, place, said, GRACE, **limits)
-
-
-def chosen(model: str | None, precision: str) -> Path:
-    """The file of a network; a name is one of models/, none is the best. Raises StudyError."""
-    if model and Path(model).is_file():
-        return Path(model)
-    from app.prediction.model import exported
-
-    folders = exported()
-    name = model or next(iter(folders))
-    if name not in folders:
-        raise StudyError(
-            f"{name} is neither a file nor one of {', '.join(folders)}, which are here"
-        )
-    return folders[name] / f"{precision}.onnx"
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from app.demonstration import pages
 from app.demonstration.runtime import REQUIREMENT, runtime
-from app.prediction import model
-from stages.errors import StudyError
+from app.prediction.choice import chosen
+from app.prediction.model import load
 from stages.runtime.program import run_command
 from stages.tables import write_text
 
 PAGE = Path("reports/try.html")
-MODEL = "int8.onnx"  # a quarter of float32's bytes
+PRECISION = "int8"  # a quarter of float32's bytes
 SCRIPTS = ("chooser.js", "answers.js", "square.js", "try.js")
 LICENCE = Path(__file__).parent / "demonstration/onnxruntime-licence.txt"
 LIMITS = {"megabytes": 20}
@@ -31,19 +31,11 @@ def words() -> argparse.ArgumentParser:
 
 
 def main(network: str | None, output: Path) -> str:
-    file = chosen(network) / MODEL
-    card = model.load(file, threads=1).card
+    file = chosen(network, PRECISION)
+    card = load(file, threads=1).card
     html = page(file.read_bytes(), card)
     write_text(output, html)
     return f"{card['title']} in {len(html) / 1e6:.1f} MB: open {output} in a browser"
-
-
-def chosen(network: str | None) -> Path:
-    """The folder of an exported network. Raises StudyError where there is none of that name."""
-    found = model.exported()
-    if network not in {None, *found}:
-        raise StudyError(f"{network} is not exported; there are: {', '.join(found)}")
-    return found[network or next(iter(found))]
 
 
 def page(network: bytes, card: dict) -> str:

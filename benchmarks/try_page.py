@@ -21,6 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from app import try_page
 from app.prediction import model
+from app.prediction.choice import exported
 from app.prediction.pictures import square_of
 from stages.pictures import shards
 from stages.pictures.datasets import read_listing
@@ -41,7 +42,7 @@ def main() -> None:
     rows = listing.rows("test")
     pictures = [shards.read(RAW, raw[listing.files[row]]) for row in rows]
     actual = [listing.classes[listing.labels[row]] for row in rows]
-    for network, folder in model.exported().items():
+    for network, folder in exported().items():
         here = {
             name: said_here(folder / file, options, pictures)
             for name, (file, options) in HERE.items()

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from app.prediction.model import MODELS
+from app.prediction.choice import MODELS
 from stages.errors import StudyError
 from stages.pictures.isolation import end_with_parent
 

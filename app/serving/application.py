@@ -75,7 +75,7 @@ def serving(model: Model, limits: Limits, work: Work) -> Serving:
 def _add_predict(
     app: FastAPI, model: Model, predictor: Predictor, metrics: Metrics, most: int
 ) -> None:
-    classes, thresholds = model.card["classes"], _thresholds(model)
+    classes, thresholds = model.card["classes"], model.thresholds
     top_given = Query(min(3, len(classes)), ge=1, le=len(classes), description="so many guesses")
     error_given = Query(
         None,
@@ -126,12 +126,6 @@ def _add_others(app: FastAPI, model: Model, metrics: Metrics, limits: Serving) -
     )
     async def counted() -> Response:
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
-
-
-def _thresholds(model: Model) -> dict[float, float]:
-    """By the share of wrong answers; without those that no probability reaches."""
-    found = model.card["thresholds"].items()
-    return {float(share): value for share, value in found if value is not None}
 
 
 def _threshold(thresholds: dict[float, float], max_error: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""An ONNX file in use. Apart from `onnx_files`, as an application needs no more than onnxruntime."""
+"""An ONNX file in use, which needs onnxruntime alone, as applications have it."""
 
 from __future__ import annotations
 

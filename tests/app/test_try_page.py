@@ -199,7 +199,9 @@ def test_a_drawing_is_drawn_as_large_as_the_study_draws_it(squares):
 
 
 def test_a_network_that_is_not_exported_is_refused_with_those_that_are(study):
-    with pytest.raises(StudyError, match="vit_b32 is not exported; there are: tiny_cnn, tiny_vit"):
+    with pytest.raises(
+        StudyError, match=r"vit_b32 is no file, and no network of models/: tiny_cnn, tiny_vit"
+    ):
         try_page.main("vit_b32", try_page.PAGE)
 
 
