@@ -11,7 +11,7 @@ import pytest
 from benchmarks import against_pytorch, many_networks, mutants, tutorial_script, workplace
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-OTHER = {"pytorch_finetune", "gpu_jax"}  # which need PyTorch or JAX
+OTHER = {"pytorch_finetune"}  # which runs in PyTorch's environment
 HELPERS = OTHER | {"__init__", "workplace", "plain_keras"}
 
 

@@ -1,22 +1,15 @@
-"""What gpu.py does with a Keras network, on JAX: features, training steps, a matrix product."""
+"""What is timed of a Keras network, on JAX: its features, and training steps like the study's."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-# JAX reads these as it starts. Deterministic as the study is; memory is taken as it is needed, so
-# that processes can share the GPU.
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true"
-os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-os.environ["XLA_PYTHON_CLIENT_MEM_FRACTION"] = "0.9"
-
-import scipy  # noqa: F401, I001  JAX needs it, and keras_start.py hides it while Keras starts
 
 import jax
 import keras
 import numpy as np
+
+from stages import zoo
 
 HIDDEN = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}  # environment without GPUs
 NAME = f"Keras {keras.version()}, JAX {jax.__version__}"
@@ -61,12 +54,13 @@ def forward(network: keras.Model) -> Callable[[jax.Array], jax.Array]:
 class Training:
     """Steps of a network's training, each compiled as a whole; the network itself stays as it is.
 
-    `loss` takes targets and logits.
+    Optimiser and loss are those of `finetune` by default, without its schedule.
     """
 
-    def __init__(
-        self, network: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Callable
-    ) -> None:
+    def __init__(self, name: str, network: keras.Model, size: int) -> None:
+        rate = zoo.lookup(name).ENTRY.tune_rate
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0)
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
         optimizer.build(network.trainable_variables)
         self.trained = _copies(network.trainable_variables)
         self.state = _copies(optimizer.variables)
@@ -83,7 +77,7 @@ class Training:
         self._step = jax.jit(step, donate_argnums=(0, 1))  # new weights take the old ones' memory
 
     def step(self, inputs: jax.Array, targets: jax.Array) -> jax.Array:
-        """Train on a batch, of one shape always. → its loss, as it was before."""
+        """Train on a batch of `size`. → its loss, as it was before."""
         loss, self.trained, self.state = self._step(self.trained, self.state, inputs, targets)
         return loss
 
