@@ -1,6 +1,7 @@
 # The study's two commands are `make repro` and `make test`. Each makes its environment first:
 # environment.sh finds or brings a Python, and installs what requirements.txt pins into .venv.
-# ARGS="…" is passed on: make repro ARGS=--force, make test ARGS="-k split".
+# ARGS="…" is passed on: make repro ARGS=--force, make test ARGS="-k split". GPU=1 and GPU=0, with and
+# without CUDA, are environment.sh's.
 
 .DEFAULT_GOAL := help
 .PHONY: help repro status demo try test slow mutants lint lock parity environment
@@ -58,6 +59,8 @@ lock: environment ## pin what requirements*.in ask for; ARGS=--upgrade takes the
 	@$(COMPILE) $(call beside,requirements.txt requirements-remotes.txt) \
 	  tests/sharing/requirements.in --output-file tests/sharing/requirements.txt
 	@$(COMPILE) --constraint requirements.txt requirements-serve.in --output-file requirements-serve.txt
+	@$(COMPILE) $(call beside,requirements.txt) \
+	  requirements-gpu.in --output-file requirements-gpu.txt
 
 parity: environment .parity/done ## our networks against PyTorch's; brings PyTorch, some gigabytes
 	@.parity/bin/python -m tests.zoo.parity.timm_outputs

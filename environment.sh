@@ -1,6 +1,7 @@
 #!/bin/sh
 # The environment in .venv: the packages that requirements.txt pins, on Python 3.11 or 3.10, and
-# those of requirements-remotes.txt where a DVC remote needs them.
+# those of requirements-remotes.txt where a DVC remote needs them, and of requirements-gpu.txt where
+# the machine has an NVIDIA GPU; GPU=1 and GPU=0 overrule what is found.
 # Says nothing and takes no time where it is there and complete.
 set -eu
 cd "$(dirname "$0")"
@@ -46,8 +47,7 @@ module (Debian, Ubuntu: apt install python3 python3-venv) and run this again"
 
 # A lock is copied last, so that an install that was cut short is not taken for a whole one.
 install() {
-    .venv/bin/python -m pip install --quiet --require-hashes -r "$1"
-    cp "$1" ".venv/$1"
+    .venv/bin/python -m pip install --quiet --require-hashes -r "$1" && cp "$1" ".venv/$1"
 }
 
 installed() {
@@ -57,6 +57,21 @@ installed() {
 # Whether `dvc remote add` has named one, for everybody or, with --local, for this clone.
 has_remote() {
     grep -Eqs '^ *url *= *(s3|ssh|webdavs?)://' .dvc/config .dvc/config.local
+}
+
+# By what the driver brings on Linux and WSL, as stages/runtime/tensorflow_messages.py decides it.
+has_nvidia_gpu() {
+    set -- /dev/nvidia[0-9]*
+    [ -e "$1" ] || command -v nvidia-smi >/dev/null
+}
+
+wants_gpu() {
+    case ${GPU:-} in
+    0) return 1 ;;
+    1) ;;
+    "") has_nvidia_gpu ;;
+    *) fail "GPU is $GPU; allowed: 1 or 0, whatever the machine has" ;;
+    esac
 }
 
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_USER=0 PIP_USE_PEP517=1 # one way for every pip
@@ -70,4 +85,9 @@ fi
 if has_remote && ! installed requirements-remotes.txt; then
     echo "environment: installing requirements-remotes.txt, for your DVC remote" >&2
     install requirements-remotes.txt
+fi
+if wants_gpu && ! installed requirements-gpu.txt; then
+    echo "environment: installing requirements-gpu.txt, CUDA for your NVIDIA GPU, some gigabytes" >&2
+    install requirements-gpu.txt ||
+        fail "CUDA could not be installed, for the reason above; \`GPU=0 make repro\` goes without"
 fi

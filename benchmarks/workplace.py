@@ -76,18 +76,18 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def stage(folder: Path, name: str, *words: str) -> Timed:
-    """Run a stage in a folder, with this checkout's code."""
-    return timed([sys.executable, "-m", f"stages.{name}", *words], folder)
+def stage(folder: Path, name: str, *words: str, **variables: str) -> Timed:
+    """Run a stage in a folder, with this checkout's code and some variables of the environment."""
+    return timed([sys.executable, "-m", f"stages.{name}", *words], folder, **variables)
 
 
-def timed(command: list[str], folder: Path) -> Timed:
+def timed(command: list[str], folder: Path, **variables: str) -> Timed:
     """Run a command that prints a line for each epoch. Raises SystemExit where it fails.
 
     On a terminal: in a log a stage is sparing with lines.
     """
     print("$", *command[1:], flush=True)
-    variables = os.environ | {"PYTHONPATH": str(ROOT)}
+    variables = os.environ | {"PYTHONPATH": str(ROOT)} | variables
     started, epochs, said = time.perf_counter(), [], deque(maxlen=30)
     ours, its = pty.openpty()
     with subprocess.Popen(command, cwd=folder, env=variables, stdout=its, stderr=its) as process:

@@ -6,23 +6,30 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import against_pytorch, many_networks, mutants, tutorial_script, workplace
+from benchmarks.gpu import outputs, speed, study
+from benchmarks.gpu.report import Report
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-OTHER = {"pytorch_finetune"}  # which runs in PyTorch's environment
+OTHER = {"pytorch_finetune", "gpu.jax_engine"}  # which need PyTorch or JAX
 HELPERS = OTHER | {"__init__", "workplace", "plain_keras"}
+MODULES = {
+    ".".join(file.relative_to(FOLDER).with_suffix("").parts) for file in FOLDER.rglob("*.py")
+}
 
 
 def test_every_benchmark_has_its_command_in_the_readme():
     text = " ".join((FOLDER / "README.md").read_text(encoding="utf-8").split())
-    commands = {file.stem for file in FOLDER.glob("*.py")} - HELPERS
+    commands = {name.removesuffix(".__main__") for name in MODULES}
+    commands -= HELPERS | {name for name in MODULES if "." in name}
     missing = {name for name in commands if f"python -m benchmarks.{name}" not in text}
     assert not missing
 
 
-@pytest.mark.parametrize("name", sorted({file.stem for file in FOLDER.glob("*.py")} - OTHER))
+@pytest.mark.parametrize("name", sorted(MODULES - OTHER))
 def test_what_a_benchmark_imports_is_there(name):
     importlib.import_module(f"benchmarks.{name}")
 
@@ -116,3 +123,39 @@ def test_a_mutant_is_what_its_tests_import(tmp_path):
     env = os.environ | {"PYTHONPATH": str(FOLDER.parent)}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.stdout.startswith("stages/web/one.py: 2 of 2 mutants, 2 seen, 0 missed; "), done
+
+
+def test_a_share_of_the_peak_has_two_operations_for_each_multiply_add_of_a_picture(monkeypatch):
+    monkeypatch.setattr(speed, "seconds", lambda engine, run: 0.5)
+    job = speed.Job("vit_b32", "float32", "training, 12 of 12 blocks", 10, 3, run=None)
+    row = speed.row(None, job, {"float32": 5.0})
+    assert (row["ms"], row["pictures/s"]) == ("500.00", "20")
+    assert (row["TFLOP/s"], row["of the peak"]) == ("0.5", "10.6%")  # 3 · 2 · 4.41e9 · 20 / 5e12
+
+
+def test_features_of_a_gpu_are_compared_with_those_of_the_processor_in_float32():
+    made = np.array([[1, -4]], np.float32)
+    cpu = {"a, float32": {"features": made}}
+    first, second = ({"a, bf16": {"features": made + off}} for off in (0.25, 0.5))
+    row = outputs.agreement("a, bf16", cpu, first, second)
+    assert row["largest difference"] == "6.2e-02"  # 0.25 of 4
+    assert row["features twice"] == "DIFFERENT"
+    assert outputs.agreement("a, bf16", cpu, first, first)["features twice"] == "same bytes"
+
+
+def test_two_runs_that_wrote_other_bytes_are_told(tmp_path):
+    for run in ("one", "other"):
+        for file in study.WRITTEN:
+            path = tmp_path / run / "models/tiny_cnn" / file
+            path.parent.mkdir(parents=True)
+            path.write_text(run if "views" in file else "the same")
+    told = study.twice(tmp_path / "one", tmp_path / "other", "tiny_cnn")
+    assert [*told.values()][1:] == ["DIFFERENT", "same bytes", "same bytes"]
+
+
+def test_tables_of_a_run_that_is_cut_short_are_there(tmp_path):
+    report = Report(tmp_path, "A GPU")
+    report.add("peak", [{"precision": "float32", "TFLOP/s": "50.0"}])
+    report.add("none", [])
+    text = (tmp_path / "gpu.md").read_text()
+    assert text == "A GPU\n\nPeak:\n\n| precision | TFLOP/s |\n| --- | --- |\n| float32 | 50.0 |\n"

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ esac
 case "$*" in
 "-m venv"*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
 *install*" -r requirements.txt") [ ! -e "$HOME/offline" ] ;;
+*install*" -r requirements-gpu.txt") [ ! -e "$HOME/disk-full" ] ;;
 "-m uv python install"*)
     [ -e "$HOME/brought" ] && mkdir -p "$7/cpython/bin" &&
         cp "$HOME/brought" "$7/cpython/bin/python3.11" ;;
@@ -47,7 +49,7 @@ class Machine:
             place.mkdir()
         for tool in ("sh", "cmp", "cp", "dirname", "grep", "mkdir", "rm", "sed"):
             (self.bin / tool).symlink_to(shutil.which(tool))
-        for file in ("environment.sh", "requirements.txt", "requirements-remotes.txt"):
+        for file in ("environment.sh", *ROOT.glob("requirements*.txt")):
             shutil.copy(ROOT / file, self.clone)
 
     def has(self, command: str, *version: int, without: str = "", at: Path | None = None) -> None:
@@ -57,9 +59,10 @@ class Machine:
         file.write_text(FAKE.format(version=version, missing=missing, real=sys.executable))
         file.chmod(0o755)
 
-    def set_up(self) -> subprocess.CompletedProcess:
+    def set_up(self, gpu: str = "0") -> subprocess.CompletedProcess:
+        """With GPU=0, so that it is the same on a machine with one; `gpu` is another value."""
         (self.home / "done").unlink(missing_ok=True)
-        env = {"PATH": str(self.bin), "HOME": str(self.home)}
+        env = {"PATH": str(self.bin), "HOME": str(self.home), "GPU": gpu}
         script = self.clone / "environment.sh"
         return subprocess.run(["sh", script], env=env, capture_output=True, text=True, check=False)
 
@@ -198,6 +201,63 @@ def test_a_folder_as_remote_needs_nothing(machine):
     assert machine.done() == ""
 
 
+CUDA = "(3, 11, 7) .venv/bin/python -m pip install --quiet --require-hashes -r requirements-gpu.txt"
+
+
+@pytest.fixture
+def with_gpu(machine):
+    """Its driver's command is there, as on WSL; no GPU is at hand."""
+    machine.has("python3.11", 3, 11, 7)
+    machine.has("nvidia-smi")
+    return machine
+
+
+def test_where_the_machine_has_an_nvidia_gpu_cuda_is_installed_once(with_gpu):
+    result = with_gpu.set_up(gpu="")
+    assert with_gpu.done().splitlines()[-1] == CUDA
+    assert result.stderr.splitlines()[-1] == (
+        "environment: installing requirements-gpu.txt, CUDA for your NVIDIA GPU, some gigabytes"
+    )
+    result = with_gpu.set_up(gpu="")
+    assert (result.stderr, with_gpu.done()) == ("", "")
+
+
+@pytest.mark.skipif(any(Path("/dev").glob("nvidia[0-9]*")), reason="this machine has a GPU")
+def test_where_it_has_none_cuda_is_not_installed(machine):
+    machine.has("python3.11", 3, 11, 7)
+    assert machine.set_up(gpu="").returncode == 0
+    assert CUDA not in machine.done()
+
+
+def test_who_says_whether_there_is_a_gpu_overrules_the_machine(machine, with_gpu):
+    assert with_gpu.set_up(gpu="0").returncode == 0
+    assert CUDA not in with_gpu.done()
+    (machine.bin / "nvidia-smi").unlink()
+    assert machine.set_up(gpu="1").returncode == 0
+    assert machine.done() == f"{CUDA}\n"
+
+
+def test_another_value_of_gpu_is_refused(with_gpu):
+    result = with_gpu.set_up(gpu="yes")
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    assert last == "environment: GPU is yes; allowed: 1 or 0, whatever the machine has"
+
+
+def test_where_cuda_does_not_install_the_last_line_says_how_to_go_without(with_gpu):
+    (with_gpu.home / "disk-full").touch()
+    result = with_gpu.set_up(gpu="")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == (
+        "environment: CUDA could not be installed, for the reason above; "
+        "`GPU=0 make repro` goes without"
+    )
+    assert with_gpu.set_up(gpu="0").returncode == 0
+    (with_gpu.home / "disk-full").unlink()
+    assert with_gpu.set_up(gpu="").returncode == 0
+    assert with_gpu.done() == f"{CUDA}\n"
+
+
 def test_an_install_that_was_cut_short_is_done_again(machine):
     machine.has("python3", 3, 11, 7)
     (machine.home / "offline").touch()
@@ -227,9 +287,10 @@ def test_an_environment_whose_python_is_gone_is_made_again(machine):
     assert "-m venv .venv" in machine.done()
 
 
-LOCKS = [ROOT / "requirements.txt", ROOT / "requirements-remotes.txt"]
-LOCKS += [ROOT / "tests/sharing/requirements.txt"]
-EVERY_LOCK = [*LOCKS, ROOT / "requirements-serve.txt"]  # of the image, not of the environment
+FOR_CI = [ROOT / "requirements-remotes.txt", ROOT / "tests/sharing/requirements.txt"]
+LOCKS = [ROOT / "requirements.txt", ROOT / "requirements-gpu.txt", *FOR_CI]
+OF_IMAGE = ROOT / "requirements-serve.txt"  # which is no part of the environment
+EVERY_LOCK = [*LOCKS, OF_IMAGE]
 
 
 @pytest.mark.parametrize("lock", EVERY_LOCK, ids=str)
@@ -244,11 +305,22 @@ def test_a_lock_names_no_index_and_no_place(lock):
     assert not re.search(r"index-url|find-links|://|file:| @ ", lock.read_text())
 
 
-@pytest.mark.parametrize("lock", EVERY_LOCK, ids=str)
+@pytest.mark.parametrize("lock", [LOCKS[0], *FOR_CI, OF_IMAGE], ids=str)
 def test_a_lock_pins_everything_that_is_asked_for(lock):
     asked = re.findall(r"^[a-z0-9-]+", lock.with_suffix(".in").read_text(), re.M)
     assert len(asked) > 2
     assert set(asked) <= set(PIN.findall(lock.read_text()))
+
+
+def test_with_a_gpu_all_is_pinned_that_this_tensorflow_asks_for_there():
+    """On Linux alone: there is no CUDA for others."""
+    extra = re.compile(r"^(nvidia[a-z0-9-]+).*; extra == [\"']and-cuda[\"']$")
+    asked = {found[1] for line in requires("tensorflow") if (found := extra.match(line))}
+    lock = (ROOT / "requirements-gpu.txt").read_text()
+    assert asked == set(PIN.findall(lock))
+    assert (
+        len(re.findall(r"^nvidia.* and sys_platform == 'linux' \\$", lock, re.M)) == len(asked) > 2
+    )
 
 
 def test_a_lock_pins_nothing_that_another_pins():
@@ -268,7 +340,7 @@ def test_continuous_integration_runs_make_test():
     script = ROOT / ".ci/run"
     assert os.access(script, os.X_OK)
     assert script.read_text().splitlines()[-1] == "exec make test"
-    assert all(str(lock.relative_to(ROOT)) in script.read_text() for lock in LOCKS[1:])
+    assert all(str(lock.relative_to(ROOT)) in script.read_text() for lock in FOR_CI)
 
 
 def test_pre_commit_needs_no_other_repository():

@@ -14,9 +14,8 @@ from stages.runtime.tensorflow_messages import LEVEL, has_nvidia_gpu
 
 HIDDEN = ("", "-1")  # values of CUDA_VISIBLE_DEVICES by which a user keeps GPUs from TensorFlow
 UNUSABLE = (
-    "TensorFlow cannot use this machine's NVIDIA GPU: `.venv/bin/python -m pip install "
-    f"'tensorflow[and-cuda]=={tf.__version__}'` brings what is missing most often, and "
-    f"`{LEVEL}=0 dvc repro` shows what TensorFlow says of it"
+    "TensorFlow cannot use this machine's NVIDIA GPU: `GPU=1 make repro` installs CUDA, where that "
+    f"is missing; else `{LEVEL}=0 dvc repro` shows what TensorFlow says of it (docs/gpu.md)"
 )
 
 
@@ -46,7 +45,7 @@ def choose(setting: Literal["auto", "cpu", "gpu"], family: str | None = None) ->
         why = UNUSABLE if is_unusable() else "TensorFlow sees no GPU"
         raise ParameterError(f"params.yaml: device is gpu; allowed here: auto or cpu, as {why}")
     if setting == "auto" and not gpus and is_unusable():
-        print(f"device: CPU ({UNUSABLE})", file=sys.stderr, flush=True)
+        print(f"warning: the CPU is used. {UNUSABLE}", file=sys.stderr, flush=True)
     tf.config.set_visible_devices(gpus, "GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)  # else it takes all of the memory
