@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -43,24 +44,26 @@ def row(name: str, params: object) -> dict[str, str]:
         "machine": machine(),
         "gflops": f"{multiply_adds(network) / 1e9:.3f}",
     }
-    for batch, (warm_up, runs) in RUNS.items():
-        times = milliseconds(network, batch, size, warm_up, runs)
-        found[f"median_{batch}_ms"] = f"{np.median(times):.2f}"
-        found[f"p95_{batch}_ms"] = f"{np.quantile(times, 0.95):.2f}"
+    call = tf.function(network)
+    for batch in RUNS:
+        pictures = tf.random.uniform((batch, size, size, 3), -1, 1)
+        found |= figures(batch, lambda pictures=pictures: call(pictures).numpy())
     print(found, flush=True)
     return found
 
 
-def milliseconds(network: tf.keras.Model, batch: int, size: int, warm_up: int, runs: int):
-    """Milliseconds per picture of each of some runs: float64 (runs,)."""
-    pictures = tf.random.uniform((batch, size, size, 3), -1, 1)
-    call = tf.function(network)
+def figures(batch: int, call: Callable[[], object]) -> dict[str, str]:
+    """Median and 95th percentile of the milliseconds per picture, where a call takes a batch."""
+    warm_up, runs = RUNS[batch]
     times = []
     for _ in range(warm_up + runs):
         started = time.perf_counter()
-        call(pictures).numpy()
+        call()
         times.append(1000 * (time.perf_counter() - started) / batch)
-    return np.array(times[warm_up:])
+    return {
+        f"median_{batch}_ms": f"{np.median(times[warm_up:]):.2f}",
+        f"p95_{batch}_ms": f"{np.quantile(times[warm_up:], 0.95):.2f}",
+    }
 
 
 def machine() -> str:

@@ -11,6 +11,7 @@ import dvc
 import pytest
 import yaml
 from dvc.utils.serialize import modify_yaml
+from PIL import Image
 
 from tests import tiny_study
 from tests.pages import Page, has_commands
@@ -37,6 +38,19 @@ def a_branch(clone: Path) -> None:
     """Of one network, with the other commit as its base."""
     run(clone, "git", "checkout", "--quiet", "-b", "my-branch")
     one_network(clone)
+
+
+def pictures_of_ones_own(clone: Path) -> None:
+    ours = clone.parent / "pictures/Disc"
+    shutil.copyfile(min(ours.iterdir()), clone / "picture.png")
+    shutil.copytree(ours, clone / "my/pictures")
+    (clone / "downloads/today").mkdir(parents=True)
+    Image.new("RGB", (40, 30), "red").save(clone / "downloads/today/a.webp")
+
+
+def a_branch_and_a_picture(clone: Path) -> None:
+    a_branch(clone)
+    shutil.copyfile(min((clone.parent / "pictures/Disc").iterdir()), clone / "picture.png")
 
 
 def a_flagged_picture(clone: Path) -> None:
@@ -84,11 +98,14 @@ PAGES = (
     Page("docs/compare.md", a_branch, shows=("^Nothing in reports/test_accuracy.json differs",)),
     Page("docs/data-diff.md", a_branch, shows=("have the same 60 pictures of 3 classes",)),
     Page("docs/cards.md"),
+    Page("docs/predict.md", pictures_of_ones_own, shows=(r"picture\.png +\w+ \d",)),
     Page(
         "README.md",
-        a_branch,
+        a_branch_and_a_picture,
         {
             "^    make test .*\n": "",
+            # Two stay until they are ended, one asks the web for its runtime.
+            "^    (make demo|make try|python -m app.serve) .*\n": "",
             "s3://bucket": "../store",
         },
         shows=("^Everything is up to date",),  # `dvc pull`, after `dvc push`

@@ -17,6 +17,7 @@ from stages.statistics.runs import PHASES
 from stages.tables import read_table, write_table
 from tests.made_study import (
     CLASSES,
+    EXPORT_LATENCY,
     LATENCY,
     MODELS,
     ROOT,
@@ -185,6 +186,19 @@ def test_times_of_training_join_the_costs_once_every_run_has_one(study):
     assert "By minutes of training" in {panel.title for panel in pareto.panels}
 
 
+def test_exported_files_are_told_with_what_they_lose_and_with_times_once_measured(study):
+    figure = figures.figure("exported_files", read_study(MODELS, 0))
+    assert figure.rows[-1][:4] == ["Tiny Vit", "int8.onnx", "1.0", "1.50"]
+    assert len(figure.rows) == 2 * 3
+    assert "int8.onnx: 1.0 MB, 1.50 points lost" in figure.description
+    assert figure.header[-1] == "test accuracy"
+    rows = [dict(zip(EXPORT_LATENCY, ["tiny_vit", "int8.onnx", "a machine", *"1234"], strict=True))]
+    write_table("reports/export_latency.csv", EXPORT_LATENCY, rows)
+    figure = figures.figure("exported_files", read_study(MODELS, 0))
+    assert "measured once, on a machine" in figure.caption
+    assert [row[-2:] for row in figure.rows[-2:]] == [["", ""], ["1", "3"]]
+
+
 def test_runs_on_other_pictures_are_not_compared(study):
     make_run("tiny_vit", "transfer", CLASSES, each=5, seed=1)
     with pytest.raises(StudyError, match=r"tiny_vit \(transfer\) and tiny_cnn .* other pictures"):
@@ -220,6 +234,7 @@ def test_what_an_earlier_study_left_is_removed(study):
         *("predictions/tiny_cnn-transfer.csv", "predictions/tiny_cnn-finetune.csv"),
         *("training/tiny_cnn-transfer", "training/tiny_cnn-finetune"),
         *("scores/tiny_cnn-transfer.csv", "maps/tiny_cnn.npy", "repeats/tiny_cnn-2.csv"),
+        "exports/tiny_cnn.csv",
     }
     assert Path("reports/repeats/.gitignore").exists()
 

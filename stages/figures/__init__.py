@@ -26,7 +26,7 @@ SECTIONS = {
         "examples",
     ),
     "Can they be trusted?": ("reliability", "risk_coverage"),
-    "What do they cost?": ("model_sizes", "pareto"),
+    "What do they cost?": ("model_sizes", "pareto", "exported_files"),
     "Where do they look?": ("heat_maps",),
     "Which pictures are wrong?": ("misclassified", "label_errors"),
     "What are the data?": ("split_counts", "provenance", "contact_sheet"),

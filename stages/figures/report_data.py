@@ -19,6 +19,7 @@ from stages.tables import read_table
 
 RAW, RGB = "data/raw/manifest.csv", "data/rgb/manifest.csv"
 LATENCY, TRAINING_TIME = "reports/latency.csv", "reports/training_time.csv"
+EXPORT_LATENCY = "reports/export_latency.csv"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Study:
     raw: dict[str, dict[str, str]]  # rows of data/raw/manifest.csv by picture kept
     latency: dict[str, dict[str, str]]  # rows of reports/latency.csv by network
     training_time: dict[tuple[str, str], dict[str, str]]  # rows of that table by network, phase
+    exports: dict[str, list[dict[str, str]]]  # by network: rows of stage `export`, one for a file
+    export_latency: dict[str, dict[str, dict[str, str]]]  # rows of that table by network and file
     maps: dict[str, np.ndarray]  # by network: stage `explain`, of the test pictures in order
     repeats: Repeats | None = None
 
@@ -91,6 +94,15 @@ def read_study(models: Sequence[str], seed: int, repeats: Sequence[int] = ()) ->
         raw={row["file"]: raw.get(row["raw"], {}) for row in found if row["file"]},
         latency={row["network"]: row for row in read_table(LATENCY)},
         training_time={(r["network"], r["phase"]): r for r in read_table(TRAINING_TIME)},
+        exports={model: read_table(f"reports/exports/{model}.csv") for model in models},
+        export_latency=by_file(read_table(EXPORT_LATENCY)),
         maps={model: np.load(Path("reports/maps", f"{model}.npy")) for model in models},
         repeats=read_repeats(runs, seed, repeats),
     )
+
+
+def by_file(rows: Sequence[dict[str, str]]) -> dict[str, dict[str, dict[str, str]]]:
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for row in rows:
+        found.setdefault(row["network"], {})[row["file"]] = row
+    return found

@@ -18,7 +18,8 @@ from stages.tables import read_json
 PHASES = {"transfer": "transferred", "finetune": "fine-tuned"}
 CURVES = ("accuracy", "loss")
 WATCHED = ("train", "validation")  # the pictures that a curve is measured on
-OF_RUNS = ("cards", "predictions", "scores", "training")  # folders of reports/, a run an entry
+OF_MODELS = ("exports", "maps")  # folders of reports/, a network an entry
+OF_RUNS = ("cards", "predictions", "scores", "training")  # a run an entry
 REPORTS = Path("reports")
 
 
@@ -76,7 +77,8 @@ def remove_leftovers(models: Sequence[str], repeats: Sequence[int]) -> None:
     """
     runs = {f"{model}-{phase}" for model in models for phase in PHASES}
     seeds = {f"{model}-{seed}" for model in models for seed in repeats}
-    wanted = {"maps": {*models}, "repeats": seeds} | dict.fromkeys(OF_RUNS, runs)
+    wanted = dict.fromkeys(OF_RUNS, runs) | {folder: {*models} for folder in OF_MODELS}
+    wanted["repeats"] = seeds
     for folder, names in wanted.items():
         for path in (REPORTS / folder).glob("[!.]*"):
             if path.stem not in names:
