@@ -125,7 +125,7 @@ def test_a_url_is_fetched_from_public_addresses_alone(study):
 def test_a_url_gives_its_picture_or_what_the_server_says(study, monkeypatch):
     monkeypatch.setenv(addresses.SWITCH, "allow")
     with image_server.running() as server:
-        urls = [f"{server.url}{path}" for path in ("/plain.png", "/nowhere.png")]
+        urls = [f"{server.url}{path}" for path in ("/plain.png", "/404.png")]
         good, missing = sources.found(urls)
         assert good.read().startswith(b"\x89PNG")
         with pytest.raises(sources.UnreadableError, match="404 Not Found"):
