@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import signal
-import socket
 
-from stages.errors import StudyError
+from app.serving.sockets import listening, shown
 from stages.runtime.program import run_command
 
 HOST, PORT = "127.0.0.1", 8001
@@ -47,22 +46,6 @@ def main(host: str, port: int) -> str:
         except KeyboardInterrupt:
             return "ended"
     return "ended"
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """Raises StudyError where that place is taken or none of this machine's."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        raise StudyError(
-            f"{host}:{port} cannot be listened at ({error}): name another with --host or --port"
-        ) from None
-
-
-def shown(place: socket.socket) -> str:
-    host, port = place.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 if __name__ == "__main__":

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 
 from app.prediction.choice import PRECISIONS, chosen
-from stages.errors import StudyError
+from app.serving.sockets import listening, shown
 from stages.runtime.program import run_command
 
 GRACE = 30  # seconds for what is being answered when the service is asked to end
@@ -21,18 +20,10 @@ def main(model: str | None, precision: str, host: str, port: int, **limits: floa
         from app.serving.running import run
 
         loaded = load(file, threads=1)  # more threads are for more requests
-        address = "{}:{}".format(*place.getsockname())
-        said = f"{loaded.card['title']} ({loaded.card['precision']}) answers at http://{address}"
+        said = (
+            f"{loaded.card['title']} ({loaded.card['precision']}) answers at http://{shown(place)}"
+        )
         run(loaded, place, said, GRACE, **limits)
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 is any that is free. Raises StudyError."""
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
-        raise StudyError(f"cannot listen at {host}:{port} ({error}): try another --port") from None
 
 
 def words() -> argparse.ArgumentParser:

@@ -64,6 +64,7 @@ def every_stage() -> set[str]:
             ("evaluate", "-transfer"),
             ("evaluate", "-finetune"),
             ("explain", ""),
+            ("export", ""),
         )
     }
 

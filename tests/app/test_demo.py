@@ -17,6 +17,7 @@ from playwright.sync_api import sync_playwright
 from app import demo
 from app.demonstration.fetching import LIMITS, fetched
 from app.serving.refusals import RefusedError
+from app.serving.sockets import listening
 from stages.errors import StudyError
 from stages.web import addresses
 from stages.web.client import Client
@@ -261,12 +262,12 @@ def test_a_body_above_the_limit_is_refused(server):
 
 def test_it_listens_on_loopback_unless_told_otherwise(server):
     assert demo.words().get_default("host") == "127.0.0.1"
-    with demo.listening("127.0.0.1", 0) as place:
+    with listening("127.0.0.1", 0) as place:
         assert place.getsockname()[0] == "127.0.0.1"
 
 
 def test_a_port_that_is_taken_is_one_line():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(StudyError, match=f"127.0.0.1:{port} cannot be listened at"):
-            demo.listening("127.0.0.1", port)
+        with pytest.raises(StudyError, match=f"cannot listen at 127.0.0.1:{port}"):
+            listening("127.0.0.1", port)
