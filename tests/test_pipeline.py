@@ -99,6 +99,7 @@ def test_a_forced_run_changes_no_byte(study):
         "evaluate@tiny_vit-transfer",
         "evaluate@tiny_vit-finetune",
         "explain@tiny_vit",
+        "export@tiny_vit",
     )
     ran = stages_run(repro(study, "--force", *before))  # tiny_cnn is trained again further below
     last = {"report", "cards"}
