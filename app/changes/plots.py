@@ -22,7 +22,17 @@ def draw(found: Sequence[Change], base: str, folder: Path) -> Iterator[str]:
     runs = [run for change in most_changed(found) for run in both(change, base)]
     if not runs:
         return
-    study = Study(0, runs, found=(), raw={}, latency={}, training_time={}, maps={})
+    study = Study(
+        0,
+        runs,
+        found=(),
+        raw={},
+        latency={},
+        training_time={},
+        exports={},
+        export_latency={},
+        maps={},
+    )
     yield "### Plots of what changed most"
     for name in FIGURES:
         figure = figures.figure(name, study)

@@ -105,5 +105,15 @@ def results_in(folder: Path, revision: str, models: Sequence[str], seed: int) ->
         for row in read_table(folder / RGB)
         if row["file"]
     }
-    study = Study(seed, runs, found=(), raw={}, latency={}, training_time={}, maps={})
+    study = Study(
+        seed,
+        runs,
+        found=(),
+        raw={},
+        latency={},
+        training_time={},
+        exports={},
+        export_latency={},
+        maps={},
+    )
     return Results(revision, study, pictures)
