@@ -34,11 +34,12 @@ test: environment ## the tests, then what `make lint` would say
 	@$(IN_VENV) python -m ruff check --quiet
 	@$(IN_VENV) python -m ruff format --check --quiet
 
-slow: environment ## tests that take minutes: pages of docs/ followed, branches, remotes that fail, fuzzing
+slow: environment ## tests that take minutes: pages of docs/ followed, branches, faults, browsers, fuzzing
 	@.venv/bin/python -m pip install --quiet --require-hashes \
 	  -r requirements-remotes.txt -r tests/sharing/requirements.txt
 	@$(IN_VENV) python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder \
-	  tests/sharing tests/app tests/test_branches.py tests/test_docs.py tests/test_study.py $(ARGS)
+	  tests/sharing tests/app tests/test_branches.py tests/test_docs.py tests/test_pipeline.py \
+	  tests/test_study.py $(ARGS)
 
 mutants: environment ## which small changes of the code no test sees; ARGS="web" takes one room
 	@$(IN_VENV) python -m benchmarks.mutants $(ARGS)

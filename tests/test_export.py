@@ -14,7 +14,7 @@ from stages.statistics import calibration, scores
 from stages.tables import read_json, read_table
 
 MODELS = ("tiny_cnn", "tiny_vit")
-FARTHEST = {"float32": 1e-4, "float16": 0.01, "int8": 0.2}  # from Keras's probabilities
+FARTHEST = {"float32": 1e-5, "float16": 0.005, "int8": 0.1}  # from Keras, on average
 
 # What an application has to do, with onnxruntime and numpy alone.
 ALONE = """
@@ -52,7 +52,7 @@ def test_onnxruntime_alone_says_what_keras_says(tmp_path, model, precision):
     places = [tmp_path / "pixels.npy", tmp_path / "said.npy"]
     subprocess.run([sys.executable, "-I", "-c", ALONE, file, *places], check=True)
     found = np.load(tmp_path / "said.npy")
-    assert np.abs(found - expected.probability).max() < FARTHEST[precision]
+    assert np.abs(found - expected.probability).mean() < FARTHEST[precision]
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
 
 

@@ -108,6 +108,7 @@ def test_a_forced_run_changes_no_byte(study):
     assert (study / "dvc.lock").read_bytes() == lock
 
 
+@pytest.mark.slow
 def test_fine_tuning_makes_missing_activations_again_to_the_same_bytes(study):
     lock = (study / "dvc.lock").read_bytes()
     cache = study.parent / "cache/activations"
@@ -118,6 +119,7 @@ def test_fine_tuning_makes_missing_activations_again_to_the_same_bytes(study):
     assert len([path for path in cache.iterdir() if path.is_dir()]) == len(MODELS)
 
 
+@pytest.mark.slow
 def test_of_a_network_that_is_dropped_nothing_is_left(study):
     kept, dropped = MODELS
     change(study, lambda params: params.update(models=[kept]))

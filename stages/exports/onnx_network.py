@@ -29,7 +29,7 @@ def onnx_network(network: keras.Model, temperature: float, name: str) -> onnx.Mo
     the head and the temperature are folded into its kernel. Raises StudyError for a layer of a
     kind that has no form here.
     """
-    *_, last, head = network.layers
+    *_, last, head = network.operations  # not `layers`: a slice is none
     backbone = keras.Model(network.input, last.output)
     graph = Graph()
     pixels = Tensor("pixels", backbone.input_shape[1:])

@@ -32,7 +32,7 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]  # beside the rest of the suite: a minute and more
 
 
 @pytest.fixture(scope="module")

@@ -433,7 +433,7 @@ def test_the_best_network_of_the_study_is_served(tmp_path, monkeypatch):
     write_model(tmp_path / "models/b/export", network="b", validation=better)
     assert chosen(None, "int8") == Path("models/b/export/int8.onnx")
     assert chosen("a", "float32") == Path("models/a/export/float32.onnx")
-    with pytest.raises(StudyError, match="c is neither a file nor one of b, a"):
+    with pytest.raises(StudyError, match="c is no file, and no network of models/: b, a"):
         chosen("c", "float32")
 
 

@@ -12,7 +12,7 @@ from stages.runtime import fingerprints
 from stages.runtime.fingerprints import locked, with_requirements
 
 NETWORKS = {"networks/tiny_cnn", "networks/tiny_vit"}
-TRAINED = {"features", "transfer", "finetune", "evaluate", "explain"}
+TRAINED = {"features", "transfer", "finetune", "evaluate", "explain", "export"}
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def changed(before):
         ("training/trainer.py", {"transfer", "finetune"}),
         ("networks/models.py", TRAINED),
         ("networks/weight_files.py", TRAINED | {"weights"}),
-        ("statistics/calibration.py", {"report", "cards"}),
+        ("statistics/calibration.py", {"export", "report", "cards"}),
         ("figures/learning_curves.py", {"report"}),
         ("figures/report.html.jinja", {"report"}),
         ("evaluate.py", {"evaluate"}),

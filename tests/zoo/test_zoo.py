@@ -153,7 +153,7 @@ def test_its_onnx_graph_says_what_the_network_says(name, model):
     pixels = np.random.default_rng(1).integers(0, 256, (2, *model.input_shape[1:]), np.uint8)
     (found,) = session.run(None, {"pixels": pixels})
     expected = keras.ops.softmax(network(in_range(pixels)) / 2)
-    np.testing.assert_allclose(found, expected, atol=2e-3 if made_up_weights(name) else 1e-5)
+    np.testing.assert_allclose(found, expected, atol=2e-2 if made_up_weights(name) else 1e-5)
 
 
 @pytest.mark.parametrize("name", ["tiny_cnn", "tiny_vit", "mobilenet_v2"])
