@@ -1,4 +1,7 @@
-"""Stage 5: what the frozen backbone makes of every picture and of every varied view, once."""
+"""Stage 5: what the frozen backbone makes of every picture and of every varied view, once.
+
+It knows neither split nor seed: one pass serves every fold and every further seed.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,15 @@ from stages.training.determinism import make_reproducible
 
 
 def main(model: str) -> str:
-    params = load("seed", "device", "rgb.background", "augment", "finetune.blocks")
-    listing = datasets.read_listing()
-    make_reproducible(params.seed)
+    params = load("device", "rgb.background", "augment", "finetune.blocks")
+    files = datasets.kept_files()
+    make_reproducible(seed=0)  # nothing is drawn here but the views, by their own
     device = devices.choose(params.device, zoo.lookup(model).ENTRY.family)
     # The activations that fine-tuning begins with fall off on the way, and are kept.
-    backbone = FrozenBackbone(model, listing, params, device)
+    backbone = FrozenBackbone(model, files, params, device)
     backbone.write_features(Path("models", model, "features"))
-    views = len(listing.rows("train")) * params.augment.views
-    return f"{len(listing.files):,} pictures and {views:,} varied views of them"
+    views = len(files) * params.augment.views
+    return f"{len(files):,} pictures and {views:,} varied views of them"
 
 
 if __name__ == "__main__":

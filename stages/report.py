@@ -33,7 +33,7 @@ REPORTS = Path("reports")
 
 
 def main() -> str:
-    params = load("seed", "models", "evaluate.repeats")
+    params = load("seed", "models", "evaluate")
     remove_leftovers(params.models, params.evaluate.repeats)
     study = read_study(params.models, params.seed, params.evaluate.repeats)
     write_table(REPORTS / "leaderboard.csv", LEADERBOARD, leaderboard(study))

@@ -20,7 +20,7 @@ FOLDER = Path("data/source_code")
 COLUMNS = ("name", "fingerprint")
 STAGES = (
     *("scrape", "to_rgb", "checks", "split", "weights", "features", "transfer", "finetune"),
-    *("evaluate", "explain", "export", "repeat", "report", "cards"),
+    *("evaluate", "explain", "export", "finetune_fold", "repeat", "report", "cards"),
 )
 
 

@@ -1,4 +1,8 @@
-"""Train, validation and test: stratified by class, near duplicates always on one side."""
+"""Train, validation and test: stratified by class, near duplicates always on one side.
+
+Folds for cross-fitting go with them. Fold 0 is the test pictures and fold 1 those of validation;
+the training pictures are cut into further ones of about that size.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +28,10 @@ from stages.tables import read_table, write_json, write_table
 
 RGB = Path("data/rgb")
 NAMES = ("train", "validation", "test")
-COLUMNS = ("file", "class", "group", "split")
+COLUMNS = ("file", "class", "group", "split", "fold")
 FOLDS = 20  # StratifiedGroupKFold balances badly with fewer, and takes longer with more
 DEALS = 10_000
+TRAINING_FOLDS = (3, 8)  # at least, at most: with fewer, a network learns from far fewer pictures
 STYLE = re.compile(  # words of an icon's name that say how it is drawn, not what
     r"\d\d|alt|bold|broken|colou?r(ed)?|dark|duotone|fill(ed)?|flat|light|line(ar)?|outlined?|"
     r"regular|rounded|sharp|solid|thin|twotone"
@@ -43,10 +48,9 @@ def main() -> str:
     groups, cross_class_pairs = duplicate_groups(hashes, classes, motifs, params.split.max_distance)
     require_groups(classes, groups)
     splits = assign(classes, groups, params.split, params.seed)
-    rows = [
-        {"file": row["file"], "class": row["class"], "group": int(group), "split": str(split)}
-        for row, group, split in zip(kept, groups, splits, strict=True)
-    ]
+    folds = cross_fitting(classes, groups, splits, params.seed)
+    facts = zip([row["file"] for row in kept], classes, groups, splits, folds, strict=True)
+    rows = [dict(zip(COLUMNS, fact, strict=True)) for fact in facts]
     table = per_class(rows)
     require_every_class(table)
     write_table("data/split.csv", COLUMNS, rows)
@@ -114,6 +118,24 @@ def assign(classes: np.ndarray, groups: np.ndarray, ratios: Split, seed: int) ->
     splits = _fairest_deal(in_fold, shares, ratios, seed)[folds]
     _fill_gaps(splits, numbers, groups)
     return np.array(NAMES)[splits]
+
+
+def cross_fitting(
+    classes: np.ndarray, groups: np.ndarray, splits: np.ndarray, seed: int
+) -> np.ndarray:
+    """The fold of each picture, int64 (n,): 0 for test, 1 for validation, the others for training.
+
+    No group is in two of them. The training pictures are cut into as many as they are times the
+    test pictures, within TRAINING_FOLDS, and into no more than they have groups.
+    """
+    folds = np.select([splits == "test", splits == "validation"], [0, 1])
+    rows = np.flatnonzero(splits == "train")
+    least, most = TRAINING_FOLDS
+    count = max(least, min(most, round(len(rows) / np.count_nonzero(splits == "test"))))
+    count = min(count, len(set(groups[rows].tolist())))
+    numbers = np.unique(classes[rows], return_inverse=True)[1]
+    folds[rows] = 2 + (_cut(numbers, groups[rows], count, seed) if count > 1 else 0)
+    return folds
 
 
 def per_class(rows: list[dict]) -> list[dict]:

@@ -18,7 +18,7 @@ from stages.runtime import fingerprints
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 OUTPUTS = ("outs", "metrics", "plots")
-CHOICES = {"${models}": NETWORKS, "${evaluate.repeats}": ("1",)}
+CHOICES = {"${models}": NETWORKS, "${evaluate.folds}": ("1",), "${evaluate.repeats}": ("1",)}
 
 LONGEST = {"stages/params/schema.py": 300}  # grows with what can be chosen
 LONG = 250

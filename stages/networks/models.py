@@ -18,6 +18,7 @@ from stages.pictures.datasets import Listing, scaled
 from stages.tables import read_json, write_json
 
 BACKBONE, HEAD, CARD = "backbone.safetensors", "head.safetensors", "card.json"
+LOGITS = "logits.npy"
 PIECE = 1 << 24  # bytes of features read at once
 
 
@@ -41,16 +42,16 @@ def head(features: int, classes: int) -> keras.Model:
     return keras.Sequential(layers, name="head")
 
 
-def standardise(head: keras.Model, features: np.ndarray) -> None:
-    """Give a head the mean and variance of some features (n, views, features).
+def standardise(head: keras.Model, features: np.ndarray, rows: np.ndarray) -> None:
+    """Give a head the mean and variance of some rows of features (n, views, features).
 
     As `Normalization.adapt` does, but in pieces: the features may be memory-mapped, and larger
     than the memory.
     """
-    pieces = np.array_split(features, 1 + features.nbytes // PIECE)
-    numbers = features.shape[0] * features.shape[1]
-    mean = sum(piece.sum(axis=(0, 1), dtype=np.float64) for piece in pieces) / numbers
-    variance = sum(((piece - mean) ** 2).sum(axis=(0, 1)) for piece in pieces) / numbers
+    pieces = np.array_split(rows, 1 + len(rows) * features[0].nbytes // PIECE)
+    numbers = len(rows) * features.shape[1]
+    mean = sum(features[piece].sum(axis=(0, 1), dtype=np.float64) for piece in pieces) / numbers
+    variance = sum(((features[piece] - mean) ** 2).sum(axis=(0, 1)) for piece in pieces) / numbers
     layer = head.get_layer("standardise")
     for own, value in zip(layer.weights, (mean, variance, 0), strict=True):
         own.assign(value)
@@ -87,9 +88,17 @@ def upper(backbone: keras.Model, cut: keras.KerasTensor, pixels: bool) -> keras.
 
 
 def save_trained(
-    folder: Path, backbone: Path | keras.Model, head: keras.Model, trained: int, card: dict
+    folder: Path,
+    backbone: Path | keras.Model,
+    head: keras.Model,
+    trained: int,
+    card: dict,
+    logits: np.ndarray,
 ) -> None:
     """Write a model that can be loaded from its folder alone: two weight files and a card.
+
+    What it says of every picture of the study, `logits` (n, classes), lies beside them: whoever
+    evaluates it needs no network.
 
     `backbone` is a model, or the file of one that was not trained; `trained` counts the parameters
     that were. The card names at least `network`, `image_size`, `background` and `classes` in the
@@ -111,6 +120,7 @@ def save_trained(
         "bytes": {"weights": size, "with_optimizer": size + moments},
     }
     write_json(folder / CARD, card | facts)
+    np.save(folder / LOGITS, logits)
 
 
 def count(variables: list[keras.Variable]) -> int:

@@ -215,6 +215,9 @@ class Finetune(Training):
 
 
 class Evaluate(Section):
+    folds: list[Annotated[int, Field(ge=1, le=9)]] = Field(
+        description="a list of folds from 1 to 9, like [1, 2], or []"
+    )
     repeats: list[Annotated[int, Field(ge=0, le=2**32 - 1)]] = Field(
         description="a list of seeds from 0 to 4294967295, like [1, 2], or []"
     )
@@ -261,6 +264,13 @@ class Study(Section):
         if len(set(models)) < len(models):
             raise ValueError("|each network once")
         return models
+
+    @field_validator("evaluate")
+    @classmethod
+    def _each_fold_once(cls, evaluate: Evaluate) -> Evaluate:
+        if len(set(evaluate.folds)) < len(evaluate.folds):
+            raise ValueError("folds|each fold once")
+        return evaluate
 
     @field_validator("evaluate")
     @classmethod

@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi, sin
 from pathlib import Path
 
@@ -21,24 +21,37 @@ from stages.tables import read_table
 
 RGB = Path("data/rgb")
 SPLITS = ("train", "validation", "test")
+VIEWS = 0  # the seed of views: features do not depend on the study's, and serve every seed
 
 
 @dataclass(frozen=True)
 class Listing:
     """data/split.csv as columns; every array of a stage has its rows in this order.
 
-    `labels` (int64) are positions in `classes`, which are sorted by name.
+    `labels` (int64) are positions in `classes`, which are sorted by name. `folds` (int64) are those
+    of cross-fitting: 0 holds the test pictures, 1 those of validation.
     """
 
     files: list[str]
     groups: list[str]
     splits: np.ndarray
+    folds: np.ndarray
     classes: list[str]
     labels: np.ndarray
 
     def rows(self, split: str) -> np.ndarray:
         """Positions (int64) of the pictures of one split."""
         return np.flatnonzero(self.splits == split)
+
+    @property
+    def fold_count(self) -> int:
+        return int(self.folds.max()) + 1
+
+    def testing(self, fold: int) -> Listing:
+        """The split that tests a fold: the next one validates, after the last the first."""
+        validation = (fold + 1) % self.fold_count
+        parts = [self.folds == fold, self.folds == validation]
+        return replace(self, splits=np.select(parts, ["test", "validation"], "train"))
 
 
 def read_listing(path: str | Path = "data/split.csv") -> Listing:
@@ -49,9 +62,16 @@ def read_listing(path: str | Path = "data/split.csv") -> Listing:
         files=[row["file"] for row in table],
         groups=[row["group"] for row in table],
         splits=np.array([row["split"] for row in table]),
+        folds=np.array([int(row["fold"]) for row in table]),
         classes=classes,
         labels=np.array([classes.index(row["class"]) for row in table]),
     )
+
+
+def kept_files() -> list[str]:
+    """The pictures that `to_rgb` kept, sorted: those of data/split.csv, which need no split."""
+    table = read_table(RGB / "manifest.csv")
+    return sorted(row["file"] for row in table if row["status"] == "kept")
 
 
 def read_pixels(files: Sequence[str], size: int, background: str) -> np.ndarray:
@@ -108,17 +128,17 @@ def varied(
 
 
 def views(
-    pixels: np.ndarray, files: Sequence[str], augment: Augment, background: str, seed: int
+    pixels: np.ndarray, files: Sequence[str], augment: Augment, background: str
 ) -> np.ndarray:
     """Every view of some pictures: uint8 (n, views, size, size, 3), on all cores.
 
-    View v of a file is a function of the seed, the file's name and v alone.
+    View v of a file is a function of the file's name and v alone.
     """
     made = np.empty((len(pixels), augment.views, *pixels.shape[1:]), np.uint8)
 
     def make(index: int) -> None:
         for view in range(augment.views):
-            rng = generator(seed, files[index], view)
+            rng = generator(VIEWS, files[index], view)
             made[index, view] = varied(pixels[index], augment, background, rng)
 
     _on_all_cores(make, len(pixels))

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import csv
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from stages.errors import StudyError
+from stages.tables import write_table
 
-COLUMNS = ("file", "group", "split", "actual", "predicted")  # then one probability per class
+COLUMNS = (
+    "file",
+    "group",
+    "split",
+    "fold",
+    "actual",
+    "predicted",
+)  # then one probability per class
 SPLITS = ("train", "validation", "test")
 EPSILON = float(np.finfo(np.float32).eps)  # a probability below it counts as it: finite losses
 
@@ -25,6 +35,7 @@ class Predictions:
     files: np.ndarray  # text (n,)
     groups: np.ndarray  # text (n,): near duplicates share one
     splits: np.ndarray  # text (n,)
+    folds: np.ndarray  # integer (n,): of cross-fitting; 0 holds the test pictures
     actual: np.ndarray  # integer (n,)
     predicted: np.ndarray  # integer (n,)
     probability: np.ndarray  # float64 (n, classes)
@@ -38,8 +49,52 @@ class Predictions:
 
     def where(self, wanted: np.ndarray) -> Predictions:
         """The part that a mask or an array of positions selects."""
-        arrays = (self.files, self.groups, self.splits, self.actual, self.predicted)
+        arrays = (self.files, self.groups, self.splits, self.folds, self.actual, self.predicted)
         return Predictions(self.classes, *(a[wanted] for a in arrays), self.probability[wanted])
+
+
+class Pictures(Protocol):
+    """What is known of some pictures; `labels` are positions in `classes`."""
+
+    files: Sequence[str]
+    groups: Sequence[str]
+    splits: np.ndarray
+    folds: np.ndarray
+    classes: Sequence[str]
+    labels: np.ndarray
+
+
+def from_logits(pictures: Pictures, logits: np.ndarray) -> Predictions:
+    """What logits (n, classes) say of n pictures, as probabilities that sum to 1."""
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
+    probability = odds / odds.sum(axis=1, keepdims=True)
+    return Predictions(
+        tuple(pictures.classes),
+        np.array(pictures.files),
+        np.array(pictures.groups),
+        pictures.splits,
+        pictures.folds,
+        pictures.labels,
+        probability.argmax(axis=1),
+        probability,
+    )
+
+
+def write_predictions(path: str | Path, parts: Sequence[Predictions]) -> None:
+    """A table of predictions, of one or more parts; probabilities to 8 significant digits."""
+    classes = parts[0].classes
+    rows = (
+        [file, group, split, fold, classes[actual], classes[predicted]]
+        + [f"{share:.8g}" for share in shares]
+        for part in parts
+        for file, group, split, fold, actual, predicted, shares in zip(
+            *(part.files, part.groups, part.splits, part.folds, part.actual, part.predicted),
+            part.probability,
+            strict=True,
+        )
+    )
+    columns = (*COLUMNS, *classes)
+    write_table(path, columns, (dict(zip(columns, row, strict=True)) for row in rows))
 
 
 def read_predictions(path: str | Path) -> Predictions:
@@ -57,12 +112,13 @@ def read_predictions(path: str | Path) -> Predictions:
         raise StudyError(f"{path} cannot be read: {error}") from None
     if not len(text):
         raise StudyError(f"{path} has no rows: `dvc repro -f` on its stage makes it again")
-    files, groups, splits, actual, predicted = text.T
+    files, groups, splits, folds, actual, predicted = text.T
     return Predictions(
         classes,
         files,
         groups,
         splits,
+        _numbers(folds, path),
         _positions(actual, classes, path),
         _positions(predicted, classes, path),
         numbers,
@@ -130,6 +186,13 @@ def _columns(path: str | Path, count: int) -> tuple[np.ndarray, np.ndarray]:
         warnings.filterwarnings("ignore", "loadtxt: input contained no data")
         text = np.loadtxt(path, str, usecols=range(len(COLUMNS)), **form)
         return text, np.loadtxt(path, float, usecols=range(len(COLUMNS), count), **form)
+
+
+def _numbers(column: np.ndarray, path: str | Path) -> np.ndarray:
+    try:
+        return column.astype(np.int64)
+    except ValueError as error:
+        raise StudyError(f"{path} cannot be read: {error}") from None
 
 
 def _positions(names: np.ndarray, classes: tuple[str, ...], path: str | Path) -> np.ndarray:

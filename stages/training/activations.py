@@ -1,9 +1,11 @@
 """What the frozen blocks make of every picture, in one pass, and where activations are kept.
 
 The pass gives two things: the features, on which the head is trained, and the activations at which
-the tuned blocks begin, on which those are: float16, or, where these would not pay, the uint8 views
-themselves. Each is a folder of `clean.npy` (pictures, 1, …), every picture in the order of
-data/split.csv, and `views.npy` (training pictures, views, …).
+the tuned blocks begin, on which those are, or, where these would not pay, the uint8 pictures
+themselves. Each is a folder of `clean.npy` (pictures, 1, …) and `views.npy` (pictures, views, …),
+in the order of data/split.csv. Every picture has its views, whatever the split, so one pass serves
+every fold and every seed. Activations are float16 of views, which only train, and float32 of
+pictures as they are, of which predictions are made.
 
 Features are an output of stage `features`. Activations are large (45 to 50 kB a view) and made
 again in minutes: as an output, DVC would miss them after every `dvc pull`. So they lie in the
@@ -36,7 +38,6 @@ from stages.networks.batch_norm_folding import folded
 from stages.networks.flops import multiply_adds
 from stages.params import Augment
 from stages.pictures import datasets, shards
-from stages.pictures.datasets import Listing
 from stages.pictures.prefetch import Prefetch
 from stages.runtime import fingerprints, user_cache
 from stages.runtime.progress import progress
@@ -53,17 +54,19 @@ BYTES_A_SECOND = 2e8
 ACTIVATIONS, FEATURES = 0, 1  # places in what a Forward returns
 Prepare = Callable[[list[str]], np.ndarray]  # files (n) → uint8 (n, views, size, size, 3)
 Forward = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # → activations, features
+KEPT_AS = {"clean": np.float32, "views": np.float16}  # activations; pixels stay uint8
 
 
 @dataclass(frozen=True)
 class FrozenBackbone:
     """A pretrained backbone, and the pictures and views that are to go through it.
 
-    `params` has `seed`, `rgb.background`, `augment` and `finetune.blocks`.
+    `files` (data/rgb) are in the order of data/split.csv; `params` has `rgb.background`, `augment`
+    and `finetune.blocks`.
     """
 
     model: str
-    listing: Listing
+    files: list[str]
     params: SimpleNamespace
     device: Device
 
@@ -79,7 +82,7 @@ class FrozenBackbone:
     def activations(self) -> Path:
         """The folder of the activations, made again where they are not there.
 
-        What is built after it has the names and random numbers that it has without it.
+        What is built after it has the names that it has without it.
         """
         with self._kept() as kept:
             if not kept.is_dir():
@@ -87,7 +90,6 @@ class FrozenBackbone:
                 with _draft(kept) as draft:
                     self._run({ACTIVATIONS: draft})
                 keras.utils.clear_session()
-                keras.utils.set_random_seed(self.params.seed)
             kept.touch()
             return kept
 
@@ -101,14 +103,13 @@ class FrozenBackbone:
             yield kept
 
     def _key(self) -> str:
-        """A hash of pictures, split, weights, settings, code, and of the machine that rounds."""
+        """A hash of pictures, weights, settings, code, and of the machine that rounds."""
         weights = Path("models", self.model, "pretrained", models.BACKBONE)
-        files = self.listing.files
-        pictures = (np.frombuffer(shards.read(datasets.RGB, file), np.uint8) for file in files)
+        pictures = (np.frombuffer(shards.read(datasets.RGB, file), np.uint8) for file in self.files)
         params, blocks = self.params, self.params.finetune.blocks
         return fingerprint(
-            [*files, *self.listing.splits.tolist()],
-            [params.seed, params.rgb.background, params.augment.model_dump()],
+            self.files,
+            [params.rgb.background, params.augment.model_dump()],
             [self.model, models.tuned_blocks(self.model, blocks)],
             fingerprints.fingerprint(__name__, f"stages.zoo.{self.model}"),
             [self.device.name, processor()],
@@ -122,28 +123,24 @@ class FrozenBackbone:
         cut = models.cut_at(self.model, backbone, self.params.finetune.blocks)
         kept = cut if worth_keeping(backbone, cut) else backbone.input
         forward = both_outputs(backbone, kept, self.device.xla)
-        for name, files, views, prepare in self._arrays(backbone.input_shape[1]):
+        for name, views, prepare in self._arrays(backbone.input_shape[1]):
             paths = {kind: folder / f"{name}.npy" for kind, folder in folders.items()}
-            write(f"{self.model} {name}", paths, files, views, prepare, forward)
+            write(f"{self.model} {name}", paths, self.files, views, prepare, forward)
 
-    def _arrays(self, size: int) -> Iterator[tuple[str, list[str], int, Prepare]]:
-        """Name of an array, its pictures, the views of each, and what reads these."""
+    def _arrays(self, size: int) -> Iterator[tuple[str, int, Prepare]]:
+        """Name of an array, the views of each picture, and what reads these."""
         background, augment = self.params.rgb.background, self.params.augment
-        training = [self.listing.files[row] for row in self.listing.rows("train")]
-        varied = partial(read_views, size, background, augment, self.params.seed)
-        yield "clean", self.listing.files, 1, partial(read_clean, size, background)
-        yield "views", training, augment.views, varied
+        yield "clean", 1, partial(read_clean, size, background)
+        yield "views", augment.views, partial(read_views, size, background, augment)
 
 
 def read_clean(size: int, background: str, files: list[str]) -> np.ndarray:
     return datasets.read_pixels(files, size, background)[:, None]
 
 
-def read_views(
-    size: int, background: str, augment: Augment, seed: int, files: list[str]
-) -> np.ndarray:
+def read_views(size: int, background: str, augment: Augment, files: list[str]) -> np.ndarray:
     pixels = datasets.read_pixels(files, size, background)
-    return datasets.views(pixels, files, augment, background, seed)
+    return datasets.views(pixels, files, augment, background)
 
 
 def worth_keeping(backbone: keras.Model, cut: keras.KerasTensor) -> bool:
@@ -163,7 +160,7 @@ def both_outputs(backbone: keras.Model, cut: keras.KerasTensor, xla: bool) -> Fo
     @partial(tf.function, jit_compile=xla)
     def outputs(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         activations, features = network(datasets.scaled(pixels), training=False)
-        return pixels if whole else tf.cast(activations, tf.float16), features
+        return pixels if whole else activations, features
 
     def forward(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # Always one shape: another one would be traced and compiled anew.
@@ -182,7 +179,10 @@ def write(
     prepare: Prepare,
     forward: Forward,
 ) -> None:
-    """Run some pictures through the backbone and write the outputs that have a path."""
+    """Run some pictures through the backbone and write the outputs that have a path.
+
+    Activations are kept as KEPT_AS says for the array's name, that of its file.
+    """
     arrays: dict[int, np.ndarray] = {}
     step = max(1, BATCH // views)
     prepared = Prefetch((at, prepare(files[at : at + step])) for at in range(0, len(files), step))
@@ -194,10 +194,14 @@ def write(
                 output = np.concatenate([part[kind] for part in parts])
                 if kind not in arrays:
                     shape = (len(files), views, *output.shape[1:])
-                    arrays[kind] = new_array(path, output.dtype, shape)
+                    arrays[kind] = new_array(path, kept_as(kind, path.stem, output.dtype), shape)
                 arrays[kind][start:end] = output.reshape(-1, *arrays[kind].shape[1:])
             advance(len(flat))
     prepared.complain()
+
+
+def kept_as(kind: int, name: str, dtype: np.dtype) -> np.dtype:
+    return np.dtype(KEPT_AS[name]) if kind == ACTIVATIONS and dtype != np.uint8 else dtype
 
 
 def new_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:

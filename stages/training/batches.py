@@ -20,22 +20,29 @@ Chunk = tuple[np.ndarray, np.ndarray]  # float32 (batches, batch, …) and (batc
 class Batches:
     """Training batches from stored views: each epoch shows every picture once, by its next view.
 
-    `inputs` (n, views, …) may be memory-mapped, `targets` are float32 (n, classes). A batch is a
-    function of the seed, the epoch and its number in it alone, whatever was drawn before.
+    The pictures are some rows of `inputs` (n, views, …), which may be memory-mapped, and of
+    `targets`, float32 (n, classes). A batch is a function of the rows, the seed, the epoch and its
+    number in it alone, whatever was drawn before.
     """
 
     def __init__(
-        self, inputs: np.ndarray, targets: np.ndarray, settings: Training, seed: int
+        self,
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        rows: np.ndarray,
+        settings: Training,
+        seed: int,
     ) -> None:
-        self.inputs, self.targets, self.settings, self.seed = inputs, targets, settings, seed
+        self.inputs, self.targets, self.rows = inputs, targets, rows
+        self.settings, self.seed = settings, seed
         self.first_view = generator(seed, "views").integers(inputs.shape[1], size=len(inputs))
 
     def __len__(self) -> int:
-        return ceil(len(self.inputs) / self.settings.batch_size)
+        return ceil(len(self.rows) / self.settings.batch_size)
 
     def epoch(self, epoch: int) -> Iterator[Chunk]:
         """The batches of one epoch, counted from 1, in chunks; the last may be a smaller one."""
-        order = generator(self.seed, "order", epoch).permutation(len(self.inputs))
+        order = generator(self.seed, "order", epoch).permutation(self.rows)
         start = 0
         for rows in chunked(order, self.settings.batch_size, self.inputs[0, 0].size):
             view = (self.first_view[rows] + epoch) % self.inputs.shape[1]
@@ -80,7 +87,7 @@ def stored(
     """What the stage `features` left in a folder, memory-mapped, to train and to validate on."""
     views, clean = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("views", "clean"))
     targets = one_hot(listing.labels, len(listing.classes))
-    batches = Batches(views, targets[listing.rows("train")], settings, seed)
+    batches = Batches(views, targets, listing.rows("train"), settings, seed)
     return batches, Validation(clean, targets, listing.rows("validation"), settings.batch_size)
 
 

@@ -15,16 +15,19 @@ Figures = dict[str, float]  # of an epoch: loss, accuracy, and both on validatio
 
 
 class Curve:
-    """Writes the figures of every epoch to a folder, and prints them with the time left.
+    """Writes the figures of every epoch to a folder, if any, and prints them with the time left.
 
-    A terminal shows every epoch, a log some of them and the last one. `done` are the figures of the
-    epochs that a training before this one got through.
+    A terminal shows every epoch, a log some of them and the last one; nothing is printed where it
+    is `quiet`. `done` are the figures of the epochs that a training before this one got through.
     """
 
-    def __init__(self, folder: Path, epochs: int, done: Sequence[Figures]) -> None:
+    def __init__(
+        self, folder: Path | None, epochs: int, done: Sequence[Figures], quiet: bool
+    ) -> None:
         # Without dvcyaml=None DVCLive would rewrite the project's own dvc.yaml.
-        self.live = Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None)
-        self.epochs, self.first = epochs, len(done)
+        settings = {"dvcyaml": None, "save_dvc_exp": False, "report": None}
+        self.live = Live(str(folder), **settings) if folder else None
+        self.epochs, self.first, self.quiet = epochs, len(done), quiet
         self.started, self.pace = time.monotonic(), Pace(epochs)
         self.unsaid = ""  # the line of the last epoch, where it was not printed
         for number, figures in enumerate(done, start=1):
@@ -46,14 +49,17 @@ class Curve:
 
     def end(self) -> None:
         self._say()
-        self.live.end()
+        if self.live:
+            self.live.end()
 
     def _say(self) -> None:
-        if self.unsaid:
+        if self.unsaid and not self.quiet:
             print(self.unsaid, flush=True)
         self.unsaid = ""
 
     def _write(self, epoch: int, figures: Figures) -> None:
+        if not self.live:
+            return
         self.live.step = epoch
         for name, value in figures.items():
             split, _, figure = name.rpartition("_")

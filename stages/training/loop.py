@@ -29,24 +29,33 @@ CODE = (sys.modules[__name__], trainer_module, batches_module)  # another one go
 def checkpoint(name: str, trainer: Trainer, batches: Batches, validation: Validation) -> Checkpoint:
     """Where a training keeps its state: it is that of these inputs, settings and this code."""
     code = [fingerprints.code(Path(module.__file__)).sha256 for module in CODE]
-    parts = (batches.inputs, batches.targets, validation.inputs, validation.rows, batches.seed)
+    parts = (batches.inputs, batches.targets, batches.rows, batches.seed)
+    judged = (validation.inputs, validation.rows)
     engine = trainer.device.name, keras.version(), tf.version.VERSION
     settings = batches.settings.model_dump()
-    return Checkpoint(name, fingerprint(*code, *engine, settings, *parts, *values(trainer.state)))
+    return Checkpoint(
+        name, fingerprint(*code, *engine, settings, *parts, *judged, *values(trainer.state))
+    )
 
 
 def train(
-    trainer: Trainer, batches: Batches, validation: Validation, curve: Path, kept: Checkpoint
+    trainer: Trainer,
+    batches: Batches,
+    validation: Validation,
+    kept: Checkpoint,
+    curve: Path | None = None,
+    quiet: bool = False,
 ) -> dict[str, float]:
     """Train, with early stopping or without (`chosen_epoch`).
 
-    The learning curve goes to the folder `curve`. A training that was killed goes on after its
+    The learning curve goes to the folder `curve`, if one is given, and is printed unless `quiet`. A
+    training that was killed goes on after its
     last whole epoch, and ends in the same bytes. Returns the chosen epoch's number, and its
     validation loss and accuracy. Raises StudyError where the loss is no number any more.
     """
     settings = batches.settings
     done, chosen = resumed(trainer, kept)
-    lines = Curve(curve, settings.epochs, done)
+    lines = Curve(curve, settings.epochs, done, quiet)
     prefetch = Prefetch(batches.epochs(len(done) + 1))
     chunks = iter(prefetch)
     try:
@@ -82,7 +91,7 @@ def one_epoch(trainer: Trainer, chunks: Iterator[Chunk], batches: Batches) -> Fi
         inputs, targets = next(chunks)
         total += trainer.train(inputs, targets).numpy()
         steps += len(inputs)
-    loss, accuracy = total / len(batches.inputs)
+    loss, accuracy = total / len(batches.rows)
     return {"loss": float(loss), "accuracy": float(accuracy)}
 
 

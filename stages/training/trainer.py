@@ -28,7 +28,9 @@ class Trainer:
         rates: Mapping[str, float] | None = None,
     ) -> None:
         self.model, self.settings, self.device = model, batches.settings, device
-        self.class_weights = class_weights(batches.targets, self.settings.class_weights)
+        self.class_weights = class_weights(
+            batches.targets[batches.rows], self.settings.class_weights
+        )
         with device.strategy.scope():
             self.optimizers = optimizers(model, self.settings, len(batches), rates or {})
         shapes = model.input_shape[1:], model.output_shape[1:]
@@ -118,7 +120,7 @@ def class_weights(targets: np.ndarray, setting: str) -> np.ndarray | None:
     """
     if setting == "none":
         return None
-    counts = targets.sum(axis=0)
+    counts = np.maximum(targets.sum(axis=0), 1)  # a fold may leave a small class no picture
     return (counts.sum() / (len(counts) * counts)).astype(np.float32)
 
 
