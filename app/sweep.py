@@ -25,7 +25,8 @@ from stages.runtime.program import run_command
 
 METRICS = "reports/test_accuracy.json"
 PHASES = ("head", "tuned")
-WITHOUT_EFFECT = {"models", "evaluate.folds", "evaluate.repeats"}  # on the results of one network with one seed
+# On the results of one network with one seed.
+WITHOUT_EFFECT = {"models", "evaluate.folds", "evaluate.repeats"}
 
 Value = int | float | str | bool | tuple | None
 

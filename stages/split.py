@@ -15,8 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
 from stages.errors import StudyError
@@ -45,7 +43,9 @@ def main() -> str:
     classes = np.array([row["class"] for row in kept])
     motifs = np.array([motif(row) for row in kept])
     hashes = perceptual_hashes([row["file"] for row in kept])
-    groups, cross_class_pairs = duplicate_groups(hashes, classes, motifs, params.split.max_distance)
+    groups, cross_class_pairs = near_duplicates.groups(
+        hashes, classes, motifs, params.split.max_distance
+    )
     require_groups(classes, groups)
     splits = assign(classes, groups, params.split, params.seed)
     folds = cross_fitting(classes, groups, splits, params.seed)
@@ -81,26 +81,6 @@ def perceptual_hashes(files: list[str]) -> np.ndarray:
     return np.array(rows, np.uint64).reshape(-1, 2)
 
 
-def duplicate_groups(
-    hashes: np.ndarray, classes: np.ndarray, motifs: np.ndarray, max_distance: int
-) -> tuple[np.ndarray, int]:
-    """A group number for each picture, and how many near pairs are of two classes.
-
-    A group is what is connected through near pairs, whatever the classes, and through equal
-    motifs. Groups are numbered from 0 in the order of their first pictures.
-    """
-    labels = np.unique(motifs, return_inverse=True)[1]
-    crossing = 0
-    for first, second in near_duplicates.pairs(hashes, max_distance):
-        crossing += int(np.count_nonzero(classes[first] != classes[second]))
-        edges = coo_array(
-            (np.ones(len(first), bool), (labels[first], labels[second])), (len(hashes),) * 2
-        )
-        labels = connected_components(edges, directed=False)[1][labels]
-    _, firsts, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(firsts))[inverse], crossing
-
-
 def assign(classes: np.ndarray, groups: np.ndarray, ratios: Split, seed: int) -> np.ndarray:
     """train, validation or test for each picture; no group is in two of them.
 
@@ -126,15 +106,19 @@ def cross_fitting(
     """The fold of each picture, int64 (n,): 0 for test, 1 for validation, the others for training.
 
     No group is in two of them. The training pictures are cut into as many as they are times the
-    test pictures, within TRAINING_FOLDS, and into no more than they have groups.
+    test pictures, within TRAINING_FOLDS, and into no more than their largest class has pictures.
     """
     folds = np.select([splits == "test", splits == "validation"], [0, 1])
     rows = np.flatnonzero(splits == "train")
     least, most = TRAINING_FOLDS
     count = max(least, min(most, round(len(rows) / np.count_nonzero(splits == "test"))))
-    count = min(count, len(set(groups[rows].tolist())))
-    numbers = np.unique(classes[rows], return_inverse=True)[1]
-    folds[rows] = 2 + (_cut(numbers, groups[rows], count, seed) if count > 1 else 0)
+    _, numbers, sizes = np.unique(classes[rows], return_inverse=True, return_counts=True)
+    count = min(count, max(sizes))
+    if count > 1:
+        cut = _cut(numbers, groups[rows], count, seed)
+        folds[rows] = 2 + np.unique(cut, return_inverse=True)[1]  # groups may fill fewer
+    else:
+        folds[rows] = 2
     return folds
 
 

@@ -6,17 +6,21 @@ that saw neither it nor its near duplicates.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from stages.networks import models
 from stages.params import load
 from stages.pictures import datasets
+from stages.pictures.datasets import Listing
 from stages.runtime.program import run
-from stages.runtime.progress import progress
+from stages.runtime.progress import followed
 from stages.statistics import scores
 from stages.training import devices
-from stages.training.batches import stored
+from stages.training.batches import Batches, Validation, stored
 from stages.training.determinism import make_reproducible
+from stages.training.devices import Device
 from stages.training.heads import trained_head
 from stages.training.learning_curve import in_words
 
@@ -28,25 +32,30 @@ def main(model: str) -> str:
     device = devices.choose(params.device)
     folder, name = Path("models", model), f"{model}-transfer"
 
-    def inputs(fold: int):
-        split = listing.testing(fold)
-        return stored(folder / "features", split, params.transfer, params.seed)
-
-    with trained_head(name, inputs(0), device, Path("reports/training", name)) as trained:
+    inputs = partial(stored, folder / "features", settings=params.transfer, seed=params.seed)
+    with trained_head(name, inputs(listing), device, Path("reports/training", name)) as trained:
         card = models.card(model, "transfer", listing, params, trained.chosen)
         pretrained, head = folder / "pretrained" / models.BACKBONE, trained.head
         count = models.count(head.trainable_variables)
         models.save_trained(folder / "transfer", pretrained, head, count, card, trained.logits)
 
-    tested = []
-    with progress(f"{model} folds", listing.fold_count - 1, "fold") as advance:
-        for fold in range(1, listing.fold_count):
-            with trained_head(f"{name}-{fold}", inputs(fold), device) as other:
-                split = listing.testing(fold)
-                tested.append(scores.from_logits(split, other.logits).of("test"))
-            advance(1)
-    scores.write_predictions(Path("reports/folds", f"{name}.csv"), tested)
+    others = fold_by_fold(name, listing, inputs, device)
+    said = followed(others, f"{model} folds", listing.fold_count - 1, "fold")
+    scores.write_predictions(Path("reports/folds", f"{name}.csv"), list(said))
     return in_words(trained.chosen)
+
+
+Inputs = Callable[[Listing], tuple[Batches, Validation]]
+
+
+def fold_by_fold(
+    name: str, listing: Listing, inputs: Inputs, device: Device
+) -> Iterator[scores.Predictions]:
+    """Of each fold but the study's own: what a head says of it that is trained without it."""
+    for fold in range(1, listing.fold_count):
+        split = listing.testing(fold)
+        with trained_head(f"{name}-{fold}", inputs(split), device) as trained:
+            yield scores.from_logits(split, trained.logits).of("test")
 
 
 if __name__ == "__main__":

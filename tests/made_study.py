@@ -15,6 +15,7 @@ from tests import made_params
 MISFILED = (0, 3)  # class and picture: every run takes it for one of the last class
 ROOT = Path(__file__).parent.parent
 SPLITS = ("train", "train", "train", "validation", "test", "test")
+FOLDS = (2, 2, 3, 1, 0, 0)
 CLASSES = ("Bird", "Cat & <kitten>", "Tree")
 MODELS = ("tiny_cnn", "tiny_vit")
 RGB = ("file", "class", "raw", "status", "reason", "mode", "format", "width", "height", "sha256")
@@ -26,7 +27,10 @@ TRAINING_TIME = ("network", "phase", "machine", "seconds", "epochs")
 
 def make_study(models=MODELS, classes=CLASSES, each=12, side=32, repeats=()):
     """In the working directory: `each` pictures a class. One of the first is filed wrongly."""
-    params = made_params.read() | {"models": list(models), "evaluate": {"repeats": list(repeats)}}
+    params = made_params.read() | {
+        "models": list(models),
+        "evaluate": {"folds": [], "repeats": list(repeats)},
+    }
     made_params.write(Path(), params)
     make_pictures(classes, each, side)
     write_table("reports/export_latency.csv", EXPORT_LATENCY, [])
@@ -84,9 +88,9 @@ def make_run(model, phase, classes, each, seed):
             if (position, picture) == MISFILED:
                 odds = 0.01 + 20 * np.eye(len(classes))[-1]
             shares = odds / odds.sum()
-            split = SPLITS[picture % len(SPLITS)]
-            facts = (f"{label}/{picture}.png", f"{position}-{picture // 2}", split, label,
-                     classes[shares.argmax()])  # fmt: skip
+            place = picture % len(SPLITS)
+            facts = (f"{label}/{picture}.png", f"{position}-{picture // 2}", SPLITS[place],
+                     FOLDS[place], label, classes[shares.argmax()])  # fmt: skip
             named = dict(zip(classes, shares, strict=True))
             rows.append(dict(zip(COLUMNS, facts, strict=True)) | named)
     write_table(f"reports/predictions/{model}-{phase}.csv", (*COLUMNS, *classes), rows)

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from stages import split
 from stages.errors import StudyError
+from stages.pictures import near_duplicates
 from stages.tables import read_table, write_table
 
 THE_STUDYS = SimpleNamespace(train=0.7, validation=0.15, test=0.15)
@@ -61,7 +62,7 @@ def test_a_whole_study_is_split_listed_and_counted(study):
     put(study, study_of({"Dog": 20, "Cat": 40}), rejected=("Cat/x.png",))
     split.main()
     rows = read_table("data/split.csv")
-    assert list(rows[0]) == ["file", "class", "group", "split"]
+    assert list(rows[0]) == ["file", "class", "group", "split", "fold"]
     assert [row["file"] for row in rows] == sorted(row["file"] for row in rows)
     assert rows[0]["group"] == "0"
     assert (study / "reports/split.csv").read_text() == (
@@ -187,7 +188,7 @@ def test_groups_are_those_of_every_pair_compared(seed, count, most):
         off = np.bitwise_or.reduce(bits * random.integers(0, 2, (7, 2), np.uint64))
         hashes[i] = copy ^ off
     classes = np.array(list("AB" * count))[:count]
-    groups, _ = split.duplicate_groups(hashes, classes, np.arange(count), most)
+    groups, _ = near_duplicates.groups(hashes, classes, np.arange(count), most)
     members = defaultdict(set)
     for i, group in enumerate(groups):
         members[group].add(i)
@@ -198,7 +199,7 @@ def test_groups_are_those_of_every_pair_compared(seed, count, most):
 def test_blocks_of_rows_are_put_together(monkeypatch):
     hashes = np.repeat(np.random.default_rng([2, 0]).integers(0, 2**64, (700, 2), np.uint64), 2, 0)
     classes = np.array(["A", "B"] * 700)
-    groups, crossing = split.duplicate_groups(hashes, classes, np.arange(1400), 6)
+    groups, crossing = near_duplicates.groups(hashes, classes, np.arange(1400), 6)
     assert groups.tolist() == [i // 2 for i in range(1400)]
     assert crossing == 700
 
@@ -238,6 +239,32 @@ def test_no_group_is_ever_cut_and_no_class_with_enough_groups_is_missing(data):
     assigned = split.assign(np.array(classes), np.array(groups), ratios, seed)
     assert len(set(zip(groups, assigned, strict=True))) == len(set(groups))
     assert len(set(zip(classes, assigned, strict=True))) == 3 * count
+    folds = split.cross_fitting(np.array(classes), np.array(groups), assigned, seed)
+    assert len(set(zip(groups, folds, strict=True))) == len(set(groups))
+    assert np.array_equal(folds == 0, assigned == "test")
+    assert np.array_equal(folds == 1, assigned == "validation")
+    assert set(folds.tolist()) == set(range(max(folds) + 1))  # none is without a picture
+
+
+@pytest.mark.parametrize(
+    ("pictures", "test", "count"),
+    [
+        (200, 0.15, 7),  # 140 / 30 for training, and two
+        (200, 0.05, 10),  # eight at most
+        (200, 0.25, 5),  # three at least
+        (7, 0.15, 5),  # five are left for training, three of them of the larger class
+    ],
+)
+def test_training_pictures_are_cut_into_folds_of_about_the_tests_size(pictures, test, count):
+    classes, groups = np.array(["A", "B"] * pictures)[:pictures], np.arange(pictures)
+    held_out = max(1, round(test * pictures))
+    splits = np.repeat(
+        ["test", "validation", "train"], [held_out, held_out, pictures - 2 * held_out]
+    )
+    folds = split.cross_fitting(classes, groups, splits, seed=0)
+    sizes = np.bincount(folds)
+    assert len(sizes) == count
+    assert max(sizes[2:]) - min(sizes[2:]) <= 2
 
 
 def test_a_class_that_no_fold_shares_with_the_others_is_in_every_split():

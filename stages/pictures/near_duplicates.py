@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import imagehash
 import numpy as np
 from PIL import Image, ImageOps
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 CELLS = 250_000  # pairs compared at once: what stays in the processor's cache
 PAIRS = 1_000_000  # found pairs handed on at once
@@ -40,3 +42,23 @@ def pairs(hashed: np.ndarray, max_distance: int) -> Iterator[tuple[np.ndarray, n
         if start >= len(hashed) or sum(map(len, firsts)) > PAIRS:
             yield np.concatenate(firsts), np.concatenate(seconds)
             firsts, seconds = [], []
+
+
+def groups(
+    hashed: np.ndarray, classes: np.ndarray, motifs: np.ndarray, max_distance: int
+) -> tuple[np.ndarray, int]:
+    """A group number for each picture, and how many near pairs are of two classes.
+
+    A group is what is connected through near pairs, whatever the classes, and through equal
+    motifs. Groups are numbered from 0 in the order of their first pictures.
+    """
+    labels = np.unique(motifs, return_inverse=True)[1]
+    crossing = 0
+    for first, second in pairs(hashed, max_distance):
+        crossing += int(np.count_nonzero(classes[first] != classes[second]))
+        edges = coo_array(
+            (np.ones(len(first), bool), (labels[first], labels[second])), (len(hashed),) * 2
+        )
+        labels = connected_components(edges, directed=False)[1][labels]
+    _, firsts, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(firsts))[inverse], crossing

@@ -44,7 +44,7 @@ def trained_head(
     batches = every_view(batches)
     trainer = Trainer(head, batches, device)
     with checkpoint(name, trainer, batches, validation) as kept:
-        chosen = train(trainer, batches, validation, kept, curve, quiet=curve is None)
+        chosen = train(trainer, batches, validation, curve, kept, quiet=curve is None)
         yield TrainedHead(head, chosen, logits(head, validation.inputs))
 
 

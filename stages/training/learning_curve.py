@@ -22,7 +22,7 @@ class Curve:
     """
 
     def __init__(
-        self, folder: Path | None, epochs: int, done: Sequence[Figures], quiet: bool
+        self, folder: Path | None, epochs: int, done: Sequence[Figures], quiet: bool = False
     ) -> None:
         # Without dvcyaml=None DVCLive would rewrite the project's own dvc.yaml.
         settings = {"dvcyaml": None, "save_dvc_exp": False, "report": None}

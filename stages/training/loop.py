@@ -42,8 +42,8 @@ def train(
     trainer: Trainer,
     batches: Batches,
     validation: Validation,
+    curve: Path | None,
     kept: Checkpoint,
-    curve: Path | None = None,
     quiet: bool = False,
 ) -> dict[str, float]:
     """Train, with early stopping or without (`chosen_epoch`).

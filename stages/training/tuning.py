@@ -65,7 +65,7 @@ def tuned_network(
     before = values(network.variables) if settings.average else []
     trainer = Trainer(network, batches, device, rates(model, backbone, settings))
     with checkpoint(name, trainer, batches, validation) as kept:
-        chosen = train(trainer, batches, validation, kept, curve)
+        chosen = train(trainer, batches, validation, curve, kept)
         if settings.average:
             chosen |= averaged(trainer, before, validation)
         trained = models.count(network.trainable_variables)

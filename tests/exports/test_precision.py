@@ -23,7 +23,7 @@ def network_of(module) -> keras.Model:
     backbone = module.backbone(32)
     features = backbone.predict_on_batch(PIXELS / np.float32(127.5) - 1)
     head = models.head(features.shape[1], 4)
-    models.standardise(head, features[:, None])
+    models.standardise(head, features[:, None], np.arange(len(features)))
     kernel = np.random.default_rng(1).normal(size=(features.shape[1], 4)) / 2
     head.get_layer("logits").kernel.assign(kernel)
     return keras.Model(backbone.input, head(backbone.output))

@@ -9,6 +9,7 @@ from stages.training.determinism import make_reproducible
 from stages.zoo import tiny_cnn
 
 CARD = {"network": "tiny_cnn", "image_size": 32, "background": "#ffffff", "classes": ["a", "b"]}
+LOGITS = np.eye(2, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -24,18 +25,19 @@ def backbone():
 
 def head_for(features: np.ndarray):
     head = models.head(features.shape[1], 2)
-    models.standardise(head, features[:, None])
+    models.standardise(head, features[:, None], np.arange(len(features)))
     return head
 
 
 def test_features_are_standardised_as_keras_does_it_whatever_the_pieces(monkeypatch):
     features = np.random.default_rng(0).normal(5.0, 3.0, (50, 4, 7)).astype(np.float32)
+    padded = np.pad(features, [(1, 1), (0, 0), (0, 0)], constant_values=100)  # not of these rows
     theirs = models.head(7, 2)
     theirs.get_layer("standardise").adapt(features.reshape(-1, 7))
     for piece in (1 << 24, 500):
         monkeypatch.setattr(models, "PIECE", piece)
         head = models.head(7, 2)
-        models.standardise(head, features)
+        models.standardise(head, padded, np.arange(1, 51))
         for one, other in zip(head.weights, theirs.weights, strict=True):
             assert np.allclose(one, other, rtol=1e-5)
         shown = head.get_layer("standardise")(features[:3, 0])
@@ -45,7 +47,7 @@ def test_features_are_standardised_as_keras_does_it_whatever_the_pieces(monkeypa
 def test_a_trained_model_says_the_same_when_loaded_from_its_folder(tmp_path, backbone, pixels):
     features = backbone.predict_on_batch(pixels)
     head = head_for(features)
-    models.save_trained(tmp_path, backbone, head, trained=10, card=CARD)
+    models.save_trained(tmp_path, backbone, head, trained=10, card=CARD, logits=LOGITS)
     loaded, card = models.load_trained(tmp_path)
     assert np.allclose(loaded.predict_on_batch(pixels), head.predict_on_batch(features), atol=1e-5)
     assert card["classes"] == ["a", "b"]
@@ -54,14 +56,15 @@ def test_a_trained_model_says_the_same_when_loaded_from_its_folder(tmp_path, bac
 def test_an_untrained_backbone_is_kept_as_the_very_same_bytes(tmp_path, backbone, pixels):
     save_weights(backbone, tmp_path / "published")
     head = head_for(backbone.predict_on_batch(pixels))
-    models.save_trained(tmp_path / "model", tmp_path / "published", head, trained=10, card=CARD)
-    kept = tmp_path / "model" / models.BACKBONE
+    model = tmp_path / "model"
+    models.save_trained(model, tmp_path / "published", head, trained=10, card=CARD, logits=LOGITS)
+    kept = model / models.BACKBONE
     assert kept.read_bytes() == (tmp_path / "published").read_bytes()
 
 
 def test_the_card_tells_sizes_with_and_without_the_optimiser(tmp_path, backbone, pixels):
     head = head_for(backbone.predict_on_batch(pixels))
-    models.save_trained(tmp_path, backbone, head, trained=10, card=CARD)
+    models.save_trained(tmp_path, backbone, head, trained=10, card=CARD, logits=LOGITS)
     _, card = models.load_trained(tmp_path)
     weights = sum((tmp_path / f).stat().st_size for f in (models.BACKBONE, models.HEAD))
     assert card["bytes"] == {"weights": weights, "with_optimizer": weights + 2 * 4 * 10}

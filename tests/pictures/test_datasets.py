@@ -66,16 +66,11 @@ def test_a_darker_view_keeps_its_colours_in_proportion(picture):
 
 def test_views_belong_to_the_file_and_not_to_its_place_in_the_list(picture):
     pixels = np.stack([picture, picture[::-1]])
-    both = datasets.views(pixels, ["a.png", "b.png"], LIVELY, "#ffffff", seed=1)
-    alone = datasets.views(pixels[1:], ["b.png"], LIVELY, "#ffffff", seed=1)
+    both = datasets.views(pixels, ["a.png", "b.png"], LIVELY, "#ffffff")
+    alone = datasets.views(pixels[1:], ["b.png"], LIVELY, "#ffffff")
     assert np.array_equal(both[1], alone[0])
     assert both.shape == (2, 4, 32, 32, 3)
     assert len({view.tobytes() for view in both[0]}) == 4
-
-
-def test_another_seed_gives_other_views(picture):
-    one, other = (datasets.views(picture[None], ["a"], LIVELY, "#ffffff", s) for s in (1, 2))
-    assert not np.array_equal(one, other)
 
 
 def test_an_address_always_gives_the_same_numbers():
@@ -100,11 +95,34 @@ def test_pixels_are_read_in_the_order_of_the_list(tmp_path, monkeypatch):
 
 def test_the_listing_knows_classes_by_name_and_rows_by_split(tmp_path):
     table = tmp_path / "split.csv"
-    table.write_text("file,class,group,split\na,Dog,0,train\nb,Cat,1,test\nc,Dog,2,train\n")
+    table.write_text(
+        "file,class,group,split,fold\na,Dog,0,train,2\nb,Cat,1,test,0\nc,Dog,2,train,3\n"
+    )
     listing = datasets.read_listing(table)
     assert listing.classes == ["Cat", "Dog"]
     assert listing.labels.tolist() == [1, 0, 1]
     assert listing.rows("train").tolist() == [0, 2]
+    assert listing.fold_count == 4
+
+
+def test_each_fold_is_tested_once_by_a_split_of_its_own():
+    folds = np.array([2, 0, 3, 1, 2])
+    names = {0: "test", 1: "validation"}
+    splits = np.array([names.get(fold, "train") for fold in folds.tolist()])
+    labels = np.zeros(5, int)
+    listing = datasets.Listing(["a"] * 5, ["0"] * 5, splits, folds, ["Cat"], labels)
+    assert listing.testing(0).splits.tolist() == splits.tolist()  # fold 0 has the study's own
+    parts = [listing.testing(fold) for fold in range(4)]
+    assert [part.rows("test").tolist() for part in parts] == [[1], [3], [0, 4], [2]]
+    assert [part.rows("validation").tolist() for part in parts] == [[3], [0, 4], [2], [1]]
+    assert all(len(part.rows("train")) + len(part.rows("test")) < 5 for part in parts)
+
+
+def test_the_pictures_that_to_rgb_kept_are_those_of_the_split(study):
+    rows = ["file,class,status", "b.png,Cat,kept", ",Cat,rejected", "a.png,Dog,kept"]
+    (study / "data/rgb").mkdir(parents=True)
+    (study / "data/rgb/manifest.csv").write_text("\n".join(rows) + "\n")
+    assert datasets.kept_files() == ["a.png", "b.png"]
 
 
 def test_a_view_moves_down_too(picture):
@@ -142,12 +160,12 @@ def test_a_mirrored_view_turns_and_moves_as_another_does(picture):
 
 def test_half_of_all_views_are_mirrored_and_the_draws_fill_their_range(picture):
     wide = STILL.model_copy(update={"mirror": True, "views": 200})
-    made = datasets.views(picture[None], ["a"], wide, "#ffffff", seed=0)[0]
+    made = datasets.views(picture[None], ["a"], wide, "#ffffff")[0]
     mirrored = sum(np.array_equal(view, picture[:, ::-1]) for view in made)
     assert 70 < mirrored < 130
     assert mirrored + sum(np.array_equal(view, picture) for view in made) == 200
     bright = STILL.model_copy(update={"brightness": 1.0, "views": 200})
-    made = datasets.views(picture[None] // 2, ["a"], bright, "#ffffff", seed=0)[0]
+    made = datasets.views(picture[None] // 2, ["a"], bright, "#ffffff")[0]
     levels = made[:, 20, 3, 0]
     assert levels.min() < 20
     assert levels.max() > 235

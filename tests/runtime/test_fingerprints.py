@@ -12,7 +12,7 @@ from stages.runtime import fingerprints
 from stages.runtime.fingerprints import locked, with_requirements
 
 NETWORKS = {"networks/tiny_cnn", "networks/tiny_vit"}
-TRAINED = {"features", "transfer", "finetune", "evaluate", "explain", "export"}
+TRAINED = {"features", "transfer", "finetune", "finetune_fold", "repeat", "explain", "export"}
 
 
 @pytest.fixture
@@ -40,7 +40,8 @@ def changed(before):
         ("pictures/near_duplicates.py", {"checks", "split"}),
         ("zoo/tiny_cnn.py", {"networks/tiny_cnn"}),
         ("zoo/parts/seeded.py", NETWORKS),
-        ("training/trainer.py", {"transfer", "finetune"}),
+        ("training/trainer.py", {"transfer", "finetune", "finetune_fold", "repeat"}),
+        ("training/tuning.py", {"finetune", "finetune_fold", "repeat"}),
         ("networks/models.py", TRAINED),
         ("networks/weight_files.py", TRAINED | {"weights"}),
         ("statistics/calibration.py", {"export", "report", "cards"}),
@@ -77,8 +78,8 @@ def test_the_source_that_is_chosen_is_the_one_whose_code_counts(copy):
 @pytest.mark.parametrize(
     ("package", "tables"),
     [
-        ("pillow", {"scrape", "to_rgb", "checks", "split", "report"} | TRAINED),
-        ("tensorflow", TRAINED | {f"networks/{name}" for name in source_code.NETWORKS}),
+        ("pillow", {"scrape", "to_rgb", "checks", "split", "evaluate", "report"} | TRAINED),
+        ("tensorflow", {"evaluate"} | TRAINED | {f"networks/{n}" for n in source_code.NETWORKS}),
         ("matplotlib", {"checks", "report"}),
         ("resvg-py", {"scrape", "to_rgb", "checks"}),  # what decodes, and not what trains
         ("pytest", set()),

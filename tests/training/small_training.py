@@ -66,7 +66,7 @@ def classifier() -> keras.Model:
 def parts(settings: Training, truth: bool = True) -> tuple[Trainer, Batches, Validation]:
     """All but 10 points to train on, 10 to validate on; their labels are wrong without `truth`."""
     points, labels = blobs()
-    batches = Batches(points[:30, None], one_hot(labels[:30], 2), settings, seed=0)
+    batches = Batches(points[:, None], one_hot(labels, 2), np.arange(30), settings, seed=0)
     targets = one_hot(labels if truth else 1 - labels, 2)
     validation = Validation(points[:, None], targets, np.arange(30, 40), settings.batch_size)
     device = devices.choose("cpu")

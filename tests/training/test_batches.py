@@ -17,10 +17,9 @@ def shown(batches: Batches, epoch: int = 1) -> np.ndarray:
 
 
 def numbered(pictures: int, views: int, seed: int = 0, **settings) -> Batches:
-    targets = np.eye(pictures, dtype=np.float32)
-    return Batches(
-        numbered_views(pictures, views), targets, PLAIN.model_copy(update=settings), seed
-    )
+    targets, rows = np.eye(pictures, dtype=np.float32), np.arange(pictures)
+    own = PLAIN.model_copy(update=settings)
+    return Batches(numbered_views(pictures, views), targets, rows, own, seed)
 
 
 def test_an_epoch_shows_every_picture_once_the_last_partial_batch_included():
@@ -83,15 +82,15 @@ def test_validation_shows_its_rows_in_order_and_nothing_else():
 
 
 def test_stored_arrays_meet_the_listing_they_were_made_for(tmp_path):
-    splits = np.array(["train", "validation", "train", "test"])
-    listing = Listing(
-        ["a", "b", "c", "d"], ["g"] * 4, splits, ["One", "Two"], np.array([0, 1, 1, 0])
-    )
-    np.save(tmp_path / "views.npy", numbered_views(2, 3).astype(np.float16))
+    splits, folds = np.array(["train", "validation", "train", "test"]), np.array([2, 1, 3, 0])
+    labels = np.array([0, 1, 1, 0])
+    listing = Listing(["a", "b", "c", "d"], ["g"] * 4, splits, folds, ["One", "Two"], labels)
+    np.save(tmp_path / "views.npy", numbered_views(4, 3).astype(np.float16))
     np.save(tmp_path / "clean.npy", numbered_views(4, 1).astype(np.float16))
     batches, validation = engine.stored(tmp_path, listing, PLAIN, seed=0)
     ((inputs, targets),) = batches.epoch(1)
-    assert targets.argmax(-1).tolist() == inputs[..., 0].tolist()  # row 1 of views is of class Two
+    assert sorted(inputs[..., 0].ravel().tolist()) == [0, 2]  # the training pictures' views
+    assert targets.argmax(-1).tolist() == (inputs[..., 0] / 2).tolist()  # the later is of class Two
     ((inputs, targets),) = validation.chunks()
     assert inputs[..., 0].tolist() == [[1.0]]
     assert targets.tolist() == [[[0.0, 1.0]]]

@@ -131,7 +131,8 @@ network = keras.Model(upper.input, head(upper.output))
 assert backbone.layers[-2].compute_dtype == "bfloat16"
 rng, labels = np.random.default_rng(0), np.arange(40) % 2
 pixels = rng.uniform(0, 100, (40, 1, 32, 32, 3)) + 100 * labels[:, None, None, None, None]
-batches = Batches(pixels.astype(np.uint8), one_hot(labels, 2), EVERYTHING, seed=0)
+targets, rows = one_hot(labels, 2), np.arange(40)
+batches = Batches(pixels.astype(np.uint8), targets, rows, EVERYTHING, seed=0)
 trainer = Trainer(network, batches, devices.choose("cpu"))
 validation = Validation(batches.inputs, batches.targets, np.arange(40), 8)
 before = trainer.validate(validation)

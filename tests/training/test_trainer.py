@@ -26,7 +26,7 @@ def dense() -> keras.Model:
 
 def examples(settings) -> Batches:
     points, labels = blobs()
-    return Batches(points[:30, None], one_hot(labels[:30], 2), settings, seed=0)
+    return Batches(points[:, None], one_hot(labels, 2), np.arange(30), settings, seed=0)
 
 
 def after_an_epoch(settings, device=None, rates=None) -> tuple[keras.Model, np.ndarray]:
@@ -97,7 +97,7 @@ def test_class_weights_do_what_those_of_fit_do():
     settings = PLAIN.model_copy(update={"class_weights": "balanced"})
     points, labels = blobs()
     labels = np.where(np.arange(40) % 5 == 0, labels, 0)  # a class of 4 among 40
-    batches = Batches(points[:, None], one_hot(labels, 2), settings, seed=0)
+    batches = Batches(points[:, None], one_hot(labels, 2), np.arange(len(labels)), settings, seed=0)
     model, other = dense(), dense()
     trainer = Trainer(model, batches, devices.choose("cpu"))
     weights = dict(enumerate(class_weights(batches.targets, "balanced")))

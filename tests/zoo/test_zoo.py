@@ -145,7 +145,7 @@ def test_more_blocks_than_there_are_is_an_error(name, model, blocks):
 def test_its_onnx_graph_says_what_the_network_says(name, model):
     features = output(model, in_range(make.pictures(own_size(name))))
     head = models.head(features.shape[1], 3)
-    models.standardise(head, features[:, None])
+    models.standardise(head, features[:, None], np.arange(len(features)))
     kernel = np.random.default_rng(0).normal(size=(features.shape[1], 3)) / features.shape[1] ** 0.5
     head.get_layer("logits").kernel.assign(kernel)
     network = keras.Model(model.input, head(model.output))

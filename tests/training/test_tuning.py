@@ -4,9 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from stages import finetune
 from stages.networks import models
-from stages.training import devices
+from stages.training import devices, tuning
 from stages.training.batches import Batches, Validation, one_hot
 from stages.training.determinism import make_reproducible
 from stages.training.loop import assign, values
@@ -23,7 +22,7 @@ def settings(**changed) -> SimpleNamespace:
 
 def test_each_block_learns_at_a_share_of_the_rate_of_the_one_above():
     backbone = tiny_cnn.backbone(32)
-    found = finetune.rates("tiny_cnn", backbone, settings())
+    found = tuning.rates("tiny_cnn", backbone, settings())
     last = keras.Model(models.cut_at("tiny_cnn", backbone, 1), backbone.output)
     both = keras.Model(models.cut_at("tiny_cnn", backbone, 2), backbone.output)
     upper = {variable.path for variable in last.trainable_variables}
@@ -35,10 +34,10 @@ def test_each_block_learns_at_a_share_of_the_rate_of_the_one_above():
 
 def test_all_blocks_have_their_rates_and_none_without_decay():
     backbone = tiny_cnn.backbone(32)
-    found = finetune.rates("tiny_cnn", backbone, settings(blocks="all"))
+    found = tuning.rates("tiny_cnn", backbone, settings(blocks="all"))
     assert found.keys() == {variable.path for variable in backbone.trainable_variables}
     assert set(found.values()) == {0.5, 0.25, 0.125}
-    assert finetune.rates("tiny_cnn", backbone, settings(layer_decay=1)) == {}
+    assert tuning.rates("tiny_cnn", backbone, settings(layer_decay=1)) == {}
 
 
 def line(weight: float) -> keras.Model:
@@ -56,17 +55,17 @@ def test_the_average_is_the_mix_that_validates_best(before, after):
     points = points - points.mean(axis=0)
     targets = one_hot(labels, 2)
     validation = Validation(points[:, None], targets, np.arange(40), batch_size=16)
-    batches = Batches(points[:, None], targets, PLAIN, seed=0)
+    batches = Batches(points[:, None], targets, np.arange(len(points)), PLAIN, seed=0)
     model = line(after)
     trainer = Trainer(model, batches, devices.choose("cpu"))
-    best = finetune.averaged(trainer, values(line(before).variables), validation)
+    best = tuning.averaged(trainer, values(line(before).variables), validation)
 
     losses = []
     kept = values(model.variables)
-    for share in finetune.SHARES:
+    for share in tuning.SHARES:
         assign(model.variables, values(line((1 - share) * before + share * after).variables))
         losses.append(trainer.validate(validation)["val_loss"])
-    assert best["tuned_share"] == finetune.SHARES[int(np.argmin(losses))]
+    assert best["tuned_share"] == tuning.SHARES[int(np.argmin(losses))]
     assert best["validation_loss"] == pytest.approx(min(losses), rel=1e-5)
     assert kept[0][0, 1] == pytest.approx(
         (1 - best["tuned_share"]) * before + best["tuned_share"] * after, rel=1e-5
