@@ -52,8 +52,9 @@ def best_regression(
     listing: datasets.Listing, views: np.ndarray, clean: np.ndarray
 ) -> tuple[float, list[float]]:
     """The best C and the validation and test accuracy it gives."""
-    flat = views.reshape(-1, views.shape[-1])
-    labels = np.repeat(listing.labels[listing.rows("train")], views.shape[1])
+    train = listing.rows("train")
+    flat = views[train].reshape(-1, views.shape[-1])
+    labels = np.repeat(listing.labels[train], views.shape[1])
     found = []
     for c in (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000))

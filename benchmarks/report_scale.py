@@ -48,7 +48,7 @@ def measure() -> None:
     write_text("reports/latency.csv", "network\n")
     write_text("reports/training_time.csv", "network,phase\n")
 
-    off = SimpleNamespace(repeats=[])
+    off = SimpleNamespace(folds=[], repeats=[])
     report.load = lambda *_: SimpleNamespace(seed=0, models=models, evaluate=off)  # of no zoo
     started = time.monotonic()
     report.main()
@@ -76,13 +76,14 @@ def make_run(model, phase, names, labels, files, skill, rng) -> None:
     logits = rng.normal(size=(len(labels), CLASSES)) + skill * np.eye(CLASSES)[labels]
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     splits = np.repeat(["train", "validation", "test"], [OTHER, OTHER, TEST])
+    folds = np.repeat(["2", "1", "0"], [OTHER, OTHER, TEST])
     said = np.array(names)[shares.argmax(axis=1)]
     path = Path("reports/predictions", f"{model}-{phase}.csv")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
         file.write(",".join([*COLUMNS, *names]) + "\n")
         for i, share in enumerate(shares):
-            facts = [files[i], f"g{i // 2}", splits[i], names[labels[i]], said[i]]
+            facts = [files[i], f"g{i // 2}", splits[i], folds[i], names[labels[i]], said[i]]
             file.write(",".join([*facts, *np.char.mod("%.8g", share)]) + "\n")
     card = {"title": model, "parameters": 1e6, "trained_parameters": 1000,
             "bytes": {"weights": 4e6 * skill, "with_optimizer": 9e6 * skill}}  # fmt: skip

@@ -89,6 +89,8 @@ def test_parameters_cannot_be_changed(study):
             ["tiny_cnn"] * 2,
             "models is ['tiny_cnn', 'tiny_cnn']; allowed: each network on",
         ),
+        ("evaluate.folds", [0], "evaluate.folds.0 is 0; allowed: a list of folds from 1 to 9"),
+        ("evaluate.folds", [2, 2], "evaluate.folds is [2, 2]; allowed: each fold once"),
         ("evaluate.repeats", 3, "evaluate.repeats is 3; allowed: a list of seeds from 0 to 42949"),
         ("evaluate.repeats", [1, -1], "evaluate.repeats.1 is -1; allowed: a list of seeds from 0"),
         ("evaluate.repeats", [1, 1], "is [1, 1]; allowed: each seed once, and not the study"),

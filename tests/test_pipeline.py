@@ -13,6 +13,7 @@ from dvc.utils.serialize import load_yaml
 from tests.tiny_study import (
     MODELS,
     ROOT,
+    attempt,
     change,
     commit,
     copy_working_tree,
@@ -166,6 +167,35 @@ def test_a_repeat_with_the_studys_own_seed_gives_the_studys_own_scores(study):
         for name in ("accuracy", "macro_f1"):
             assert float(again[name]) == pytest.approx(float(own[name]), abs=6e-5)
     assert not list(study.glob("models/*/repeat-*"))
+
+
+def test_every_picture_is_a_test_picture_once(study):
+    fold = {row["file"]: row["fold"] for row in table(study / "data/split.csv")}
+    for model in MODELS:
+        own = table(study / f"reports/predictions/{model}-transfer.csv")
+        tested = [row for row in own if row["split"] == "test"]
+        tested += table(study / f"reports/folds/{model}-transfer.csv")
+        assert {row["split"] for row in tested} == {"test"}
+        assert {row["file"]: row["fold"] for row in tested} == fold
+        assert len(tested) == len(fold)
+
+
+def test_a_fold_is_fine_tuned_too_if_asked_and_no_fold_that_is_not_there(study):
+    run(study, sys.executable, "-m", "stages.finetune_fold", "tiny_cnn", "1")
+    made = study / "reports/folds/tiny_cnn-finetune-1.csv"
+    listed = [row["file"] for row in table(study / "data/split.csv") if row["fold"] == "1"]
+    assert [row["file"] for row in table(made)] == listed
+    made.unlink()
+    assert not list((study / ".checkpoints").glob("*.safetensors"))
+    done = attempt(study, sys.executable, "-m", "stages.finetune_fold", "tiny_cnn", "9")
+    assert done.returncode == 2
+    assert "evaluate.folds has 9; allowed here: 1 to 6, the folds of data" in done.stderr
+
+
+def test_of_more_folds_only_the_new_ones_run(study):
+    change(study, lambda params: params["evaluate"].update(folds=[1]))
+    assert would_run(study) == {f"finetune_fold@{model}-1" for model in MODELS} | {"report"}
+    change(study, lambda params: params["evaluate"].update(folds=[]))
 
 
 def test_of_more_repeats_only_the_new_ones_run(study):

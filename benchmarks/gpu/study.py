@@ -64,7 +64,7 @@ def settings(names: Sequence[str], per_class: int) -> dict:
     params["image_size"], params["device"] = "auto", "auto"
     params["augment"]["views"] = 4
     params["transfer"]["epochs"], params["finetune"]["epochs"] = 20, 4
-    params["evaluate"]["repeats"] = []
+    params["evaluate"] = {"folds": [], "repeats": []}
     return params
 
 

@@ -11,12 +11,12 @@ import tensorflow as tf
 
 from benchmarks.workplace import study_params
 from stages import params
-from stages.finetune import of_network
 from stages.networks.batch_norm_folding import folded
 from stages.training import devices
 from stages.training.batches import Batches
 from stages.training.determinism import make_reproducible
 from stages.training.trainer import Trainer
+from stages.training.tuning import of_network
 
 NAME = f"Keras {keras.version()}, TensorFlow {tf.version.VERSION}"
 
@@ -61,7 +61,8 @@ class Training:
         study = params.check(study_params())
         settings = of_network(study.finetune, name).model_copy(update={"batch_size": size})
         targets = np.eye(network.output_shape[-1], dtype=np.float32)
-        batches = Batches(np.zeros((len(targets), 1)), targets, settings, seed=0)
+        rows = np.arange(len(targets))
+        batches = Batches(np.zeros((len(rows), 1)), targets, rows, settings, seed=0)
         self.trainer = Trainer(folded(network), batches, chosen())
 
     def step(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
