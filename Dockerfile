@@ -20,6 +20,7 @@ COPY stages/exports/__init__.py stages/exports/onnx_session.py stages/exports/
 COPY stages/params stages/params
 COPY stages/pictures stages/pictures
 COPY stages/runtime stages/runtime
+COPY stages/statistics/__init__.py stages/statistics/choice.py stages/statistics/
 ARG MODEL=models/efficientnet_lite0/export/int8.onnx
 COPY ${MODEL} model.onnx
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \

@@ -26,7 +26,9 @@ from stages.tables import write_json, write_table, write_text
 
 SCORES = ("accuracy", "log_loss", "macro_precision", "macro_recall", "macro_f1")
 METRICS = {"transfer": "head", "finetune": "tuned"}  # short: `dvc exp show` has a column for each
+SHOWN = ("accuracy", "macro_f1", "log_loss")  # in the page; the other two are in the table
 LEADERBOARD = ("model", "phase", "split", "images", *SCORES)
+ALL = "all"  # pictures, each by the network of its fold
 EXCLUSION = ("file", "sha256", "reason")
 TEMPLATE = Path(__file__).with_name("figures") / "report.html.jinja"
 REPORTS = Path("reports")
@@ -34,8 +36,9 @@ REPORTS = Path("reports")
 
 def main() -> str:
     params = load("seed", "models", "evaluate")
-    remove_leftovers(params.models, params.evaluate.repeats)
-    study = read_study(params.models, params.seed, params.evaluate.repeats)
+    repeats, folds = params.evaluate.repeats, params.evaluate.folds
+    remove_leftovers(params.models, repeats, folds)
+    study = read_study(params.models, params.seed, repeats, folds)
     write_table(REPORTS / "leaderboard.csv", LEADERBOARD, leaderboard(study))
     write_json(REPORTS / "test_accuracy.json", test_accuracy(study))
     lines = [exclusion(study, issue) for issue in study.label_issues]
@@ -46,14 +49,17 @@ def main() -> str:
     panels = {name: render(figure, name, REPORTS / "figures") for name, figure in made.items()}
     write_text(REPORTS / "report.html", page(study, made, panels))
     fonts.tell_missing("reports/figures/png", "report")
-    return f"{study.best.name}: highest accuracy on test pictures; see {REPORTS}/report.html"
+    return f"{study.best.name}: best on validation pictures; see {REPORTS}/report.html"
 
 
 def leaderboard(study: Study) -> Iterator[dict]:
-    """A row per run and split."""
+    """A row per run and split, and one of all folds where a run was tested on more than the first.
+
+    The rows of a split are of one network; those of `ALL` of one for each fold.
+    """
     for run in study.runs:
-        for split in SPLITS:
-            part = run.predictions.of(split)
+        parts = {split: run.predictions.of(split) for split in SPLITS}
+        for split, part in (parts | ({ALL: run.cross_fitted} if run.other_folds else {})).items():
             scores = {name: f"{value:.4f}" for name, value in summary(part).items()}
             row = {"model": run.model, "phase": run.phase, "split": split, "images": len(part)}
             yield row | {name: scores[name] for name in SCORES}
@@ -81,13 +87,25 @@ def exclusion(study: Study, issue: LabelIssue) -> dict[str, str]:
 
 
 def standings(study: Study) -> list[dict]:
-    """The leaderboard of the page, best first: (figure, low, high) of each score."""
-    rows = [
-        {"run": run, "weights": run.card["bytes"]["weights"] / 1e6}
-        | {name: (study.scores[place][name], *study.interval(place, name)) for name in SCORES}
-        for place, run in enumerate(study.runs)
+    """The leaderboard of the page, the best on validation pictures first.
+
+    Of each score (figure, low, high), on the test pictures and over all folds, which is None for a
+    run that was tested on one.
+    """
+    places = {id(run): place for place, run in enumerate(study.runs)}
+    return [
+        {
+            "run": run,
+            "weights": run.card["bytes"]["weights"] / 1e6,
+            "validation": summary(run.predictions.of("validation"))["accuracy"],
+            "everywhere": study.cross_fitted[place],
+            "test": {
+                name: (study.scores[place][name], *study.interval(place, name)) for name in SHOWN
+            },
+        }
+        for run in study.preferred
+        for place in [places[id(run)]]
     ]
-    return sorted(rows, key=lambda row: (-row["accuracy"][0], row["log_loss"][0]))
 
 
 def page(study: Study, made: dict[str, Figure], panels: dict[str, list[str]]) -> str:
@@ -103,6 +121,7 @@ def page(study: Study, made: dict[str, Figure], panels: dict[str, list[str]]) ->
         study=study,
         conclusions=conclusions(study),
         standings=standings(study),
+        everywhere=max(len(run.cross_fitted) for run in study.runs),
         sections=figures.SECTIONS,
         figures=made,
         panels=panels,

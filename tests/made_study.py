@@ -25,12 +25,10 @@ EXPORT_LATENCY = ("network", "file", "machine", *LATENCY[3:])
 TRAINING_TIME = ("network", "phase", "machine", "seconds", "epochs")
 
 
-def make_study(models=MODELS, classes=CLASSES, each=12, side=32, repeats=()):
+def make_study(models=MODELS, classes=CLASSES, each=12, side=32, repeats=(), folds=()):
     """In the working directory: `each` pictures a class. One of the first is filed wrongly."""
-    params = made_params.read() | {
-        "models": list(models),
-        "evaluate": {"folds": [], "repeats": list(repeats)},
-    }
+    evaluate = {"folds": list(folds), "repeats": list(repeats)}
+    params = made_params.read() | {"models": list(models), "evaluate": evaluate}
     made_params.write(Path(), params)
     make_pictures(classes, each, side)
     write_table("reports/export_latency.csv", EXPORT_LATENCY, [])
@@ -43,6 +41,7 @@ def make_study(models=MODELS, classes=CLASSES, each=12, side=32, repeats=()):
         write_table(f"reports/exports/{model}.csv", agreement.COLUMNS, exports(number))
         for phase in runs.PHASES:
             make_run(model, phase, classes, each, seed=number)
+        make_folds(model, folds, classes, each, seed=number)
         for seed in repeats:
             make_repeat(model, seed, test=(0.5 + number / 32, 0.75 - seed / 32))
 
@@ -79,8 +78,18 @@ def make_pictures(classes, each, side):
     write_table("data/raw/manifest.csv", RAW, [dict(zip(RAW, r, strict=True)) for r in raw])
 
 
-def make_run(model, phase, classes, each, seed):
-    rng = np.random.default_rng(seed + 100 * len(phase))
+def make_folds(model, tuned, classes, each, seed):
+    """What networks that were trained without a fold say of it: heads of all, others of `tuned`."""
+    for phase, number in [("transfer", 0), *(("finetune", fold) for fold in tuned)]:
+        wanted = [number] if phase == "finetune" else sorted({*FOLDS} - {0})
+        rng = np.random.default_rng(seed + 100 * len(phase) + 1000 * (number + 1))
+        rows = [row for row in predictions(classes, each, rng) if row["fold"] in wanted]
+        name = f"{model}-finetune-{number}" if phase == "finetune" else f"{model}-transfer"
+        table = [row | {"split": "test"} for row in rows]
+        write_table(f"reports/folds/{name}.csv", (*COLUMNS, *classes), table)
+
+
+def predictions(classes, each, rng):
     rows = []
     for position, label in enumerate(classes):
         for picture in range(each):
@@ -93,6 +102,11 @@ def make_run(model, phase, classes, each, seed):
                      FOLDS[place], label, classes[shares.argmax()])  # fmt: skip
             named = dict(zip(classes, shares, strict=True))
             rows.append(dict(zip(COLUMNS, facts, strict=True)) | named)
+    return rows
+
+
+def make_run(model, phase, classes, each, seed):
+    rows = predictions(classes, each, np.random.default_rng(seed + 100 * len(phase)))
     write_table(f"reports/predictions/{model}-{phase}.csv", (*COLUMNS, *classes), rows)
     card = {
         "title": model.replace("_", " ").title(),

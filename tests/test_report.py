@@ -59,20 +59,23 @@ def made(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in written}
 
 
-def test_leaderboard_has_a_row_per_run_and_split(reported):
+def test_leaderboard_has_a_row_per_run_and_split_and_one_of_all_pictures(reported):
     text = (reported / "reports/leaderboard.csv").read_text(encoding="utf-8")
     header, *rows = csv.reader(text.splitlines())
     assert header == [
         "model", "phase", "split", "images",
         "accuracy", "log_loss", "macro_precision", "macro_recall", "macro_f1",
     ]  # fmt: skip
-    assert [row[:4] for row in rows[:4]] == [
+    assert [row[:4] for row in rows[:7]] == [
         ["tiny_cnn", "transfer", "train", "18"],
         ["tiny_cnn", "transfer", "validation", "6"],
         ["tiny_cnn", "transfer", "test", "12"],
+        ["tiny_cnn", "transfer", "all", "36"],
         ["tiny_cnn", "finetune", "train", "18"],
+        ["tiny_cnn", "finetune", "validation", "6"],
+        ["tiny_cnn", "finetune", "test", "12"],
     ]
-    assert len(rows) == 2 * 2 * 3
+    assert len(rows) == 2 * (4 + 3)
 
 
 def test_two_runs_give_the_same_bytes(reported, study):
@@ -222,11 +225,11 @@ def test_accuracy_of_the_test_pictures_has_a_short_name_for_each_run(reported):
 
 
 def test_what_an_earlier_study_left_is_removed(study):
-    make_study(MODELS, repeats=(1, 2))
+    make_study(MODELS, repeats=(1, 2), folds=(1, 2))
     for name in ("tiny_cnn-transfer", "tiny_vit-transfer"):
         write_table(f"reports/scores/{name}.csv", ["split"], [])
     write_table("reports/repeats/.gitignore", ["kept"], [])
-    make_study(MODELS[:1], repeats=(2,))
+    make_study(MODELS[:1], repeats=(2,), folds=(2,))
     report.main()
     left = {path.relative_to("reports").as_posix() for path in Path("reports").glob("*/[!.]*")}
     assert {path for path in left if "tiny" in path} == {
@@ -234,7 +237,7 @@ def test_what_an_earlier_study_left_is_removed(study):
         *("predictions/tiny_cnn-transfer.csv", "predictions/tiny_cnn-finetune.csv"),
         *("training/tiny_cnn-transfer", "training/tiny_cnn-finetune"),
         *("scores/tiny_cnn-transfer.csv", "maps/tiny_cnn.npy", "repeats/tiny_cnn-2.csv"),
-        "exports/tiny_cnn.csv",
+        *("exports/tiny_cnn.csv", "folds/tiny_cnn-transfer.csv", "folds/tiny_cnn-finetune-2.csv"),
     }
     assert Path("reports/repeats/.gitignore").exists()
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.changes.results import Results
-from stages.statistics import bootstrap
-from stages.statistics.comparisons import SIGNIFICANT, discordant, holm, in_words, mcnemar
+from stages.statistics.comparisons import SIGNIFICANT, holm, in_words
+from stages.statistics.intervals import difference
 from stages.statistics.runs import Run
 from stages.statistics.scores import Predictions
 from stages.statistics.seed_variation import points
@@ -23,7 +23,7 @@ class Change:
     after: Run
     low: float  # 95 % interval of the difference in accuracy
     high: float
-    p: float  # exact McNemar, Holm-corrected for all changes looked at
+    p: float  # of the same test as the interval, Holm-corrected for all changes looked at
 
     @property
     def name(self) -> str:
@@ -46,7 +46,8 @@ class Change:
     @property
     def only(self) -> tuple[int, int]:
         """Pictures that only the first, and that only the second gets right."""
-        return discordant(self.before, self.after)
+        before, after = self.before.correct, self.after.correct
+        return int(np.sum(before & ~after)), int(np.sum(after & ~before))
 
     @property
     def otherwise(self) -> int:
@@ -61,20 +62,19 @@ class Change:
 def changes(base: Results, branch: Results) -> list[Change]:
     """Each run of the branch against the same one of the base, and best against best.
 
-    None where they share no test picture. Intervals are of the bootstrap over groups of near
-    duplicates as the branch has them, with the same draws for both sides.
+    None where they share no test picture. Intervals and tests are the report's, over groups of near
+    duplicates as the branch has them.
     """
     there, here = shared(base, branch)
     if not len(here):
         return []
     found = [_on_both(*pair, there, here) for pair in pairs(base, branch)]
-    drawn = bootstrap.draws(found[0][1].test, branch.study.seed)
-    p_values = holm([mcnemar(*discordant(*pair)) for pair in found])
-    made = []
-    for (before, after), p in zip(found, p_values, strict=True):
-        differences = _accuracy(after, drawn) - _accuracy(before, drawn)
-        made.append(Change(before, after, *bootstrap.interval(differences), p))
-    return made
+    tests = [difference(after.correct, before.correct, after.test.groups) for before, after in found]
+    p_values = holm([test.p for test in tests])
+    return [
+        Change(*pair, *test.interval, p)
+        for pair, test, p in zip(found, tests, p_values, strict=True)
+    ]
 
 
 def shared(base: Results, branch: Results) -> tuple[np.ndarray, np.ndarray]:
@@ -137,10 +137,6 @@ def _on_both(before: Run, after: Run, there: np.ndarray, here: np.ndarray) -> tu
     kept = after.test.where(here)
     seen = replace(before.test.where(there), groups=kept.groups)
     return replace(before, predictions=seen), replace(after, predictions=kept)
-
-
-def _accuracy(run: Run, drawn: np.ndarray) -> np.ndarray:
-    return bootstrap.replicates(run.test, drawn)["accuracy"]
 
 
 def _labels(run: Run) -> np.ndarray:

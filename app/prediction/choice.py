@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages.errors import ParameterError, StudyError
+from stages.statistics.choice import preference
 from stages.tables import read_json
 
 MODELS = Path("models")
@@ -21,8 +22,7 @@ def exported() -> dict[str, Path]:
         raise StudyError("no network is exported here yet: `make repro` exports them")
 
     def rank(folder: Path) -> tuple[float, float, str]:
-        found = cards[folder]["validation"]
-        return -found["accuracy"], found["log_loss"], str(folder)
+        return *preference(cards[folder]["validation"]), str(folder)
 
     return {cards[folder]["network"]: folder for folder in sorted(cards, key=rank)}
 

@@ -1,11 +1,12 @@
-"""The study in three sentences, made from its figures and no surer than they are."""
+"""The study in a few sentences, made from its figures and no surer than they are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from stages.figures.report_data import Study
-from stages.statistics.comparisons import in_words
+from stages.statistics.comparisons import Comparison, in_words
+from stages.statistics.intervals import accuracy_interval
 from stages.statistics.runs import Run
 from stages.statistics.seed_variation import points
 
@@ -13,24 +14,33 @@ FEW = 3  # networks whose fine-tuning is told one by one
 
 
 def conclusions(study: Study) -> list[str]:
-    """What is best, what fine-tuning bought, what it costs."""
-    return [_best(study), _fine_tuning(study), _cost(study)]
+    """Which network, what fine-tuning buys, which run is best, what it costs."""
+    return [*_networks(study), _fine_tuning(study), _best(study), _cost(study)]
 
 
-def _best(study: Study) -> str:
-    place = study.runs.index(study.best)
-    low, high = study.interval(place, "accuracy")
-    accuracy = study.scores[place]["accuracy"]
+def _networks(study: Study) -> Iterator[str]:
+    """The networks by their heads, which have seen the most pictures; nothing of one network."""
+    best, *others = (run for run in study.preferred if run.phase == "transfer")
+    if len(others) == 1:
+        yield _pair(study.comparison(best, *others))
+    elif others:
+        yield (
+            f"Of the heads alone, on frozen backbones, {best.network}’s is best on the validation "
+            f"pictures. It is right on {_accuracy(best)}, {_standing(study, best, others)}."
+        )
+
+
+def _pair(c: Comparison) -> str:
+    share = {run.network: 100 * run.cross_fitted_correct.mean() for run in (c.first, c.second)}
     start = (
-        f"{study.best.name} is right most often: on {100 * accuracy:.1f} % of "
-        f"{len(study.test)} test pictures (95 % CI {100 * low:.1f} to {100 * high:.1f} %)"
+        f"With the head alone trained, {c.first.network} is right on {share[c.first.network]:.1f} % "
+        f"of {_pictures(c.first)} and {c.second.network} on {share[c.second.network]:.1f} %"
     )
-    rivals = not_significantly_worse(study)
-    if not rivals:
-        return f"{start}, significantly more often than every other run."
-    return (
-        f"{start}, but not significantly more often than {_listed([run.name for run in rivals])}."
-    )
+    uncertain = f"(95 % CI {points(c.low)} to {points(c.high)}, {in_words(c.p)})"
+    difference = f"{points(c.difference)} percentage points {uncertain}"
+    if c.significant:
+        return f"{start}: {c.first.network} is significantly better, by {difference}."
+    return f"{start}. The difference is not significant: {difference}."
 
 
 def _fine_tuning(study: Study) -> str:
@@ -38,12 +48,13 @@ def _fine_tuning(study: Study) -> str:
     made = [study.comparison(before, after) for before, after in pairs]
     gains = [c.difference if c.first is after else -c.difference
              for c, (_, after) in zip(made, pairs, strict=True)]  # fmt: skip
+    on = f"On {made[0].on}, fine-tuning"
     if len(pairs) > FEW:
         better = sum(c.significant and gain > 0 for c, gain in zip(made, gains, strict=True))
         worse = sum(c.significant and gain < 0 for c, gain in zip(made, gains, strict=True))
         least, most = (points(gain, "+") for gain in (min(gains), max(gains)))
         return (
-            f"Fine-tuning made {better} of {len(pairs)} networks significantly better and {worse} "
+            f"{on} made {better} of {len(pairs)} networks significantly better and {worse} "
             f"worse; the change is {least} to {most} percentage points."
         )
     parts = []
@@ -54,7 +65,15 @@ def _fine_tuning(study: Study) -> str:
             f"of {before.network} by {middle} percentage points (95 % CI {low} to {high}, "
             f"{in_words(c.p)}{'' if c.significant else ', not significant'})"
         )
-    return f"Fine-tuning changes the accuracy {_listed(parts)}."
+    return f"{on} changes the accuracy {_listed(parts)}."
+
+
+def _best(study: Study) -> str:
+    best, *others = study.preferred
+    return (
+        f"Of all runs, “{best.name}” is best on the validation pictures. It is right on "
+        f"{_accuracy(best)}, {_standing(study, best, others)}."
+    )
 
 
 def _cost(study: Study) -> str:
@@ -72,9 +91,40 @@ def _cost(study: Study) -> str:
 
 
 def not_significantly_worse(study: Study) -> list[Run]:
-    """The runs whose difference from the best one is not significant."""
+    """The runs that the best one is not significantly better than."""
     others = [run for run in study.runs if run is not study.best]
-    return [run for run in others if not study.comparison(run, study.best).significant]
+    made = [(run, study.comparison(run, study.best)) for run in others]
+    return [run for run, c in made if not (c.significant and c.first is study.best)]
+
+
+def _standing(study: Study, run: Run, others: Sequence[Run]) -> str:
+    """How often a run is right against others, in words."""
+    made = [(other.name, study.comparison(run, other)) for other in others]
+    better = [name for name, c in made if c.significant and c.first is not run]
+    level = [name for name, c in made if not c.significant]
+    parts = [f"significantly less often than {_listed(better)}"] if better else []
+    parts += [f"not significantly more often than {_listed(level)}"] if level else []
+    if not parts:
+        return "significantly more often than every other run"
+    return f"but {' and '.join(parts)}"
+
+
+def _accuracy(run: Run) -> str:
+    right = run.cross_fitted_correct
+    low, high = accuracy_interval(right, run.cross_fitted_groups)
+    return (
+        f"{100 * right.mean():.1f} % of {_pictures(run)} (95 % CI {100 * low:.1f} to "
+        f"{100 * high:.1f} %)"
+    )
+
+
+def _pictures(run: Run) -> str:
+    """What a run was tested on."""
+    count = len(run.cross_fitted)
+    if not run.other_folds:
+        return f"{count:,} test pictures"
+    every = "all " if count == len(run.predictions) else ""
+    return f"{every}{count:,} pictures, each predicted by a network that never saw it"
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.statistics import bootstrap
+from stages.statistics.choice import preference
 from stages.statistics.comparisons import Comparison, compare
 from stages.statistics.label_errors import LabelIssue, label_issues
 from stages.statistics.runs import Run, read_runs
@@ -20,6 +21,8 @@ from stages.tables import read_table
 RAW, RGB = "data/raw/manifest.csv", "data/rgb/manifest.csv"
 LATENCY, TRAINING_TIME = "reports/latency.csv", "reports/training_time.csv"
 EXPORT_LATENCY = "reports/export_latency.csv"
+
+Measured = tuple[float, float, float]  # a metric, and the ends of its 95 % interval
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Study:
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
-        return compare(self.runs, [values["accuracy"] for values in self.replicates])
+        return compare(self.runs)
 
     @cached_property
     def label_issues(self) -> list[LabelIssue]:
@@ -63,14 +66,24 @@ class Study:
 
     @cached_property
     def best(self) -> Run:
-        """The run with the highest test accuracy; of several, the one with the lowest loss."""
-        order = [(-scores["accuracy"], scores["log_loss"]) for scores in self.scores]
-        return self.runs[order.index(min(order))]
+        """The best on validation pictures: test pictures would flatter what they have chosen."""
+        return self.preferred[0]
+
+    @cached_property
+    def preferred(self) -> list[Run]:
+        """All runs, the best on validation pictures first."""
+        scores = {id(run): summary(run.predictions.of("validation")) for run in self.runs}
+        return sorted(self.runs, key=lambda run: preference(scores[id(run)]))
+
+    @cached_property
+    def cross_fitted(self) -> list[dict[str, Measured] | None]:
+        """For each run, its metrics over all folds it was tested on; None where that is one."""
+        drawn: dict[bytes, np.ndarray] = {}  # runs on the same folds share their draws
+        return [_measured(run, drawn, self.seed) if run.other_folds else None for run in self.runs]
 
     def interval(self, run: int, figure: str) -> tuple[float, float]:
-        """The 95 % interval of a metric of a run, given by its position."""
-        groups = len(np.unique(self.test.groups))
-        return bootstrap.metric_interval(figure, self.replicates[run][figure], groups)
+        """The 95 % interval of a metric of a run, given by its position, on the test pictures."""
+        return bootstrap.metric_interval(figure, self.replicates[run][figure], self.runs[run].test)
 
     def provenance(self, file: str, key: str) -> str:
         """What data/raw/manifest.csv says of a picture; "" where it says nothing."""
@@ -82,9 +95,11 @@ class Study:
         )
 
 
-def read_study(models: Sequence[str], seed: int, repeats: Sequence[int] = ()) -> Study:
+def read_study(
+    models: Sequence[str], seed: int, repeats: Sequence[int] = (), tuned_folds: Sequence[int] = ()
+) -> Study:
     """The study from its files under data/ and reports/. Raises StudyError where one is missing."""
-    runs = read_runs(models)
+    runs = read_runs(models, tuned_folds=tuned_folds)
     found = read_table(RGB)
     raw = {row["file"]: row for row in read_table(RAW)}
     return Study(
@@ -99,6 +114,18 @@ def read_study(models: Sequence[str], seed: int, repeats: Sequence[int] = ()) ->
         maps={model: np.load(Path("reports/maps", f"{model}.npy")) for model in models},
         repeats=read_repeats(runs, seed, repeats),
     )
+
+
+def _measured(run: Run, drawn: dict[bytes, np.ndarray], seed: int) -> dict[str, Measured]:
+    said = run.cross_fitted
+    key = said.folds.tobytes()
+    if key not in drawn:
+        drawn[key] = bootstrap.draws(said, seed)
+    scores, values = summary(said), bootstrap.replicates(said, drawn[key])
+    return {
+        name: (scores[name], *bootstrap.metric_interval(name, values[name], said))
+        for name in values
+    }
 
 
 def by_file(rows: Sequence[dict[str, str]]) -> dict[str, dict[str, dict[str, str]]]:

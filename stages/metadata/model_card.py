@@ -138,8 +138,7 @@ def scores_with_intervals(test: Predictions, drawn: np.ndarray) -> dict[str, tup
     """Each of METRICS and its interval, as the report has them."""
     scores = summary(test)
     values = bootstrap.replicates(test, drawn)
-    groups = len(np.unique(test.groups))
-    ends = {name: bootstrap.metric_interval(name, values[name], groups) for name in METRICS}
+    ends = {name: bootstrap.metric_interval(name, values[name], test) for name in METRICS}
     return {
         name: (f"{scores[name]:.3f}", f"{low:.3f} to {high:.3f}")
         for name, (low, high) in ends.items()

@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from stages.runtime.randomness import generator
+from stages.statistics import intervals
+from stages.statistics.intervals import LEVEL
 from stages.statistics.scores import Predictions, losses
 
 REPLICATES = 2000
-LEVEL = 0.95
 
 
 def draws(predictions: Predictions, seed: int) -> np.ndarray:
@@ -58,26 +59,20 @@ def replicates(predictions: Predictions, drawn: np.ndarray) -> dict[str, np.ndar
     }
 
 
-def metric_interval(name: str, values: np.ndarray, groups: int) -> tuple[float, float]:
-    """The 95 % interval of a metric of a run, from its replicates and the number of groups."""
-    return accuracy_interval(values, groups) if name == "accuracy" else interval(values)
+def metric_interval(
+    name: str, values: np.ndarray, predictions: Predictions
+) -> tuple[float, float]:
+    """The 95 % interval of a metric of a run: of an accuracy by formula, else from its replicates.
+
+    One method for every accuracy, so that the interval of a run and those of comparisons agree.
+    """
+    if name != "accuracy":
+        return interval(values)
+    correct = predictions.actual == predictions.predicted
+    return intervals.accuracy_interval(correct, predictions.groups)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
     """The middle 95 % of the replicates (percentile interval)."""
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
-
-
-def accuracy_interval(values: np.ndarray, groups: int) -> tuple[float, float]:
-    """As `interval`; where every draw is all right or all wrong, the exact binomial bound.
-
-    Otherwise 15 of 15 would read as certain. Clopper, Pearson 1934, groups as trials.
-    """
-    low, high = interval(values)
-    bound = ((1 - LEVEL) / 2) ** (1 / groups)
-    if low == high == 1:
-        low = bound
-    elif low == high == 0:
-        high = 1 - bound
-    return low, high

@@ -1,34 +1,38 @@
-"""Whether one run is significantly better than another: both saw the same test pictures."""
+"""Whether one run is significantly better than another, on the pictures that both were tested on.
+
+Those are the pictures of the folds that both have: all, for two transferred heads; the test
+pictures, for a fine-tuned network of which no other fold was asked for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import ceil, sqrt
+from math import ceil
 
 import numpy as np
-from scipy.stats import binomtest, norm
 
-from stages.statistics.bootstrap import interval
+from stages.statistics import intervals
 from stages.statistics.runs import Run
 
-SIGNIFICANT = 0.05
-POWER = 0.8
+SIGNIFICANT = 1 - intervals.LEVEL
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs, the first at least as accurate as the second on the test pictures."""
+    """Two runs, the first at least as accurate as the second on the pictures compared."""
 
     first: Run
     second: Run
     pictures: int
+    folds: int  # that these are of; of 1, they are the test pictures
     only_first: int  # pictures that only this one gets right
     only_second: int
     low: float  # 95 % interval of the difference in accuracy
     high: float
-    p: float  # exact McNemar, Holm-corrected for all comparisons made
+    p: float  # of the same test as the interval, Holm-corrected for all comparisons made
+    needed: int | None  # pictures that would settle it
 
     @property
     def difference(self) -> float:
@@ -39,8 +43,9 @@ class Comparison:
         return self.p < SIGNIFICANT
 
     @property
-    def needed(self) -> int | None:
-        return needed_pictures(self.only_first, self.only_second, self.pictures)
+    def on(self) -> str:
+        """The pictures, in words."""
+        return f"{self.pictures:,} {'test ' if self.folds == 1 else ''}pictures"
 
     @property
     def sentence(self) -> str:
@@ -48,10 +53,10 @@ class Comparison:
         points += f", 95 % CI {_range(self.low, self.high)}"
         if self.significant:
             better = f"{self.first.name} is significantly better than {self.second.name}"
-            return f"{better}: {points}, {in_words(self.p)}."
+            return f"{better} on {self.on}: {points}, {in_words(self.p)}."
         start = (
-            f"{self.first.name} and {self.second.name} do not differ significantly on "
-            f"{self.pictures} pictures: {points}, {in_words(self.p)}"
+            f"{self.first.name} and {self.second.name} do not differ significantly on {self.on}: "
+            f"{points}, {in_words(self.p)}"
         )
         if self.needed is None:
             return f"{start}."
@@ -59,33 +64,46 @@ class Comparison:
         return f"{start}. To detect a true difference of this size takes about {needed}."
 
 
-def compare(runs: Sequence[Run], accuracies: Sequence[np.ndarray]) -> list[Comparison]:
-    """Every pair of runs. `accuracies` are those on the same bootstrap draws, run by run."""
-    pairs = list(combinations(range(len(runs)), 2))
-    counts = [discordant(runs[a], runs[b]) for a, b in pairs]
-    adjusted = holm([mcnemar(*count) for count in counts])
-    pictures = len(runs[0].test)
+def compare(runs: Sequence[Run]) -> list[Comparison]:
+    """Every pair of runs, each on the folds that both have."""
+    pairs = list(combinations(runs, 2))
+    outcomes = [paired(*pair) for pair in pairs]
+    tests = [intervals.difference(*outcome) for outcome in outcomes]
+    adjusted = holm([test.p for test in tests])
     made = []
-    for (a, b), (only_a, only_b), p in zip(pairs, counts, adjusted, strict=True):
-        if only_b > only_a:
-            a, b, only_a, only_b = b, a, only_b, only_a
-        low, high = interval(accuracies[a] - accuracies[b])
-        made.append(Comparison(runs[a], runs[b], pictures, only_a, only_b, low, high, p))
+    for (first, second), outcome, test, p in zip(pairs, outcomes, tests, adjusted, strict=True):
+        one, other, groups = outcome
+        low, high = test.interval
+        if one.sum() < other.sum():
+            first, second, one, other, low, high = second, first, other, one, -high, -low
+        made.append(
+            Comparison(
+                first,
+                second,
+                len(groups),
+                len(shared_folds(first, second)),
+                int(np.sum(one & ~other)),
+                int(np.sum(other & ~one)),
+                low,
+                high,
+                p,
+                intervals.needed_pictures(one, other, groups),
+            )
+        )
     return made
 
 
-def discordant(one: Run, other: Run) -> tuple[int, int]:
-    """Test pictures that only the one, and that only the other gets right."""
-    return int(np.sum(one.correct & ~other.correct)), int(np.sum(other.correct & ~one.correct))
+def shared_folds(one: Run, other: Run) -> set[int]:
+    """The folds that both were tested on."""
+    return {*one.cross_fitted.folds.tolist()} & {*other.cross_fitted.folds.tolist()}
 
 
-def mcnemar(only_one: int, only_other: int) -> float:
-    """Exact two-sided p-value: is a picture that one run misses as likely missed by the other?
-
-    Q. McNemar 1947; the exact form is a binomial test of the discordant pairs.
-    """
-    count = only_one + only_other
-    return float(binomtest(only_one, count).pvalue) if count else 1.0
+def paired(one: Run, other: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Whether each is right, bool (n,), and the groups (n,), of the pictures both were tested on."""
+    folds = list(shared_folds(one, other))
+    here, there = (np.isin(run.cross_fitted.folds, folds) for run in (one, other))
+    right = one.cross_fitted_correct[here], other.cross_fitted_correct[there]
+    return *right, one.cross_fitted_groups[here]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -96,21 +114,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(p_values))
     adjusted[order] = np.minimum(stepped, 1)
     return adjusted.tolist()
-
-
-def needed_pictures(only_one: int, only_other: int, pictures: int) -> int | None:
-    """Test pictures with which McNemar's test finds the present difference in 4 of 5 studies.
-
-    At level 0.05, for one comparison alone; R. Connor, Biometrics 43, 1987. None without a
-    difference.
-    """
-    if only_one == only_other:
-        return None
-    discordant = (only_one + only_other) / pictures
-    difference = abs(only_one - only_other) / pictures
-    level, power = norm.ppf(1 - SIGNIFICANT / 2), norm.ppf(POWER)
-    spread = level * sqrt(discordant) + power * sqrt(discordant - difference**2)
-    return ceil((spread / difference) ** 2)
 
 
 def in_words(p: float) -> str:
@@ -127,4 +130,4 @@ def _range(low: float, high: float) -> str:
 def _rounded(pictures: int) -> str:
     """Two digits are more than the formula is good for."""
     step = 10 ** max(0, len(str(pictures)) - 2)
-    return f"{ceil(pictures / step) * step:,} test pictures"
+    return f"{ceil(pictures / step) * step:,} pictures"

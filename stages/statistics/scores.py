@@ -53,6 +53,15 @@ class Predictions:
         return Predictions(self.classes, *(a[wanted] for a in arrays), self.probability[wanted])
 
 
+def pooled(parts: Sequence[Predictions]) -> Predictions:
+    """Several parts as one, one below the other; all have the classes of the first."""
+    columns = ("files", "groups", "splits", "folds", "actual", "predicted", "probability")
+    return Predictions(
+        parts[0].classes,
+        *(np.concatenate([getattr(part, column) for part in parts]) for column in columns),
+    )
+
+
 class Pictures(Protocol):
     """What is known of some pictures; `labels` are positions in `classes`."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t
 
-from stages.statistics.bootstrap import LEVEL
+from stages.statistics.intervals import LEVEL
 from stages.statistics.runs import PHASES, Run
 from stages.statistics.scores import summary
 from stages.tables import read_table

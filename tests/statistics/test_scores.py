@@ -25,7 +25,14 @@ def predictions(actual, predicted, classes, probability=None):
     names = np.array([f"{i}.png" for i in range(count)])
     split = np.full(count, "test")
     return Predictions(
-        tuple(classes), names, names, split, np.array(actual), np.array(predicted), probability
+        tuple(classes),
+        names,
+        names,
+        split,
+        np.zeros(count, int),
+        np.array(actual),
+        np.array(predicted),
+        probability,
     )
 
 
