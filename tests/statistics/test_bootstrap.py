@@ -9,11 +9,12 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from stages.statistics.bootstrap import (
     REPLICATES,
-    accuracy_interval,
     draws,
     interval,
+    metric_interval,
     replicates,
 )
+from stages.statistics.intervals import accuracy_interval
 from stages.statistics.scores import summary
 from tests.statistics.test_scores import predictions, random_predictions
 
@@ -46,9 +47,11 @@ def test_pictures_that_resemble_each_other_widen_the_interval():
     assert 1.5 < widths[1] / widths[0] < 2  # by theory the root of 3
 
 
-def test_fifteen_of_fifteen_right_is_not_certain():
-    assert accuracy_interval(np.ones(9), groups=15) == pytest.approx((0.782, 1), abs=1e-3)
-    assert accuracy_interval(np.zeros(9), groups=15) == pytest.approx((0, 0.218), abs=1e-3)
+def test_an_accuracy_has_the_interval_of_comparisons_and_other_metrics_that_of_their_draws():
+    said = random_predictions(60, classes=3)
+    correct, values = said.actual == said.predicted, np.linspace(0, 1, 101)
+    assert metric_interval("accuracy", values, said) == accuracy_interval(correct, said.groups)
+    assert metric_interval("log_loss", values, said) == pytest.approx((0.025, 0.975))
 
 
 def test_the_seed_decides_the_draws():
@@ -82,11 +85,6 @@ def test_each_draw_has_as_many_groups_as_there_are():
     drawn = draws(said, seed=0)
     assert drawn.shape == (REPLICATES, 10)
     assert (drawn.sum(axis=1) == 10).all()
-
-
-def test_where_draws_differ_the_interval_is_theirs_whatever_the_number_of_groups():
-    values = np.linspace(0.5, 1, 101)
-    assert accuracy_interval(values, groups=3) == pytest.approx((0.5125, 0.9875))
 
 
 def test_draws_are_as_many_as_the_report_says(project):

@@ -18,6 +18,7 @@ def run(splits, actual, probability, classes=CLASSES):
         files,
         files,
         np.array(splits),
+        np.zeros(len(actual), int),
         np.array(actual),
         probability.argmax(axis=1),
         probability,

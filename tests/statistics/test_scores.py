@@ -95,14 +95,15 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     path = write(
         tmp_path / "p.csv",
         [*COLUMNS, "Cat", "Dog #2"],
-        ["Cat/a, b.png", "g1", "train", "Cat", "Cat", "0.75", "0.25"],
-        ["Dog #2/c.png", "g2", "test", "Dog #2", "Cat", "6e-01", "0.4"],
+        ["Cat/a, b.png", "g1", "train", 3, "Cat", "Cat", "0.75", "0.25"],
+        ["Dog #2/c.png", "g2", "test", 0, "Dog #2", "Cat", "6e-01", "0.4"],
     )
     test = read_predictions(path).of("test")
     assert (test.classes, test.files.tolist()) == (("Cat", "Dog #2"), ["Dog #2/c.png"])
     assert (test.actual.tolist(), test.predicted.tolist()) == ([1], [0])
     assert test.probability.tolist() == [[0.6, 0.4]]
     assert read_predictions(path).files[0] == "Cat/a, b.png"
+    assert read_predictions(path).folds.tolist() == [3, 0]
 
 
 def test_what_is_no_table_of_predictions_is_named(tmp_path):
@@ -115,30 +116,33 @@ def test_what_is_no_table_of_predictions_is_named(tmp_path):
         read_predictions(write(tmp_path / "other.csv", ["file", "class"], ["a", "b"]))
     with pytest.raises(StudyError, match="has no rows"):
         read_predictions(write(tmp_path / "headed.csv", [*COLUMNS, "A", "B"]))
-    cut = write(tmp_path / "cut.csv", [*COLUMNS, "A", "B"], ["a", "g", "test", "A", "A", 1])
+    cut = write(tmp_path / "cut.csv", [*COLUMNS, "A", "B"], ["a", "g", "test", 0, "A", "A", 1])
     with pytest.raises(StudyError, match=r"cut\.csv cannot be read: .*column"):
         read_predictions(cut)
-    stray = write(tmp_path / "s.csv", [*COLUMNS, "A", "B"], ["a", "g", "test", "C", "A", 1, 0])
+    stray = write(tmp_path / "s.csv", [*COLUMNS, "A", "B"], ["a", "g", "test", 0, "C", "A", 1, 0])
     with pytest.raises(StudyError, match="class 'C' has no column"):
         read_predictions(stray)
+    odd = write(tmp_path / "o.csv", [*COLUMNS, "A", "B"], ["a", "g", "test", "x", "A", "A", 1, 0])
+    with pytest.raises(StudyError, match=r"o\.csv cannot be read: .*'x'"):
+        read_predictions(odd)
 
 
 @pytest.mark.parametrize(
     "header",
     [
         [*COLUMNS, "A"],  # one class alone cannot be told from another
-        ["file", "group", "split", "predicted", "actual", "A", "B"],
+        ["file", "group", "split", "fold", "predicted", "actual", "A", "B"],
         [*COLUMNS[1:], "A", "B", "C"],
     ],
 )
 def test_a_table_with_other_columns_is_none_of_predictions(tmp_path, header):
-    row = ["a"] * 5 + ["1"] * (len(header) - 5)
-    with pytest.raises(StudyError, match=r"it needs file, group, split, actual, predicted, …"):
+    row = ["a"] * 6 + ["1"] * (len(header) - 6)
+    with pytest.raises(StudyError, match=r"it needs file, group, split, fold, actual, predicted, …"):
         read_predictions(write(tmp_path / "p.csv", header, row))
 
 
 def test_two_classes_make_a_table_of_predictions(tmp_path):
-    row = ["a", "g", "test", "B", "A", "0.7", "0.3"]
+    row = ["a", "g", "test", 0, "B", "A", "0.7", "0.3"]
     said = read_predictions(write(tmp_path / "p.csv", [*COLUMNS, "A", "B"], row))
     assert len(said) == 1
     assert (said.groups.tolist(), said.splits.tolist()) == (["g"], ["test"])
