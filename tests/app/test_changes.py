@@ -126,13 +126,13 @@ def test_the_verdict_is_no_surer_than_the_tests(made, here):
 
 
 def test_what_chance_does_not_explain_is_called_significant(made, here):
-    answer("tiny_vit-finetune", range(30))
-    answer("tiny_vit-transfer", range(0))
+    answer("tiny_vit-finetune", range(0))
+    answer("tiny_cnn-transfer", range(30))
     said = verdict(changes(results(made), results(here)), results(made))
-    assert said.startswith("Tiny Vit, fine-tuned: 0.667 → 1.000 (+33.3 percentage points, 95 % CI")
+    assert said.startswith("Tiny Vit, fine-tuned: 0.667 → 0.000 (−66.7 percentage points, 95 % CI")
     assert said.endswith(
-        ": significantly better on the 30 shared test pictures; "
-        "significantly worse: Tiny Vit, transferred."
+        ": significantly worse on the 30 shared test pictures; "
+        "significantly better: Tiny Cnn, transferred."
     )
 
 
@@ -216,6 +216,8 @@ def test_a_new_network_is_new_in_the_leaderboard_and_no_change(made, here):
 
 def test_intervals_are_drawn_around_the_axis_of_no_difference(made, here):
     answer("tiny_cnn-transfer", range(28))
+    answer("tiny_cnn-transfer", range(10), "validation")
+    answer("tiny_vit-finetune", range(9), "validation")
     answer("tiny_cnn-finetune", range(12))
     answer("tiny_vit-finetune", range(6, 26))
     head, *rows = pull_request_report.drawing(changes(results(made), results(here)), "main")
