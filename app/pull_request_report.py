@@ -61,8 +61,8 @@ def sections(base: Results, branch: Results, found: Sequence[Change]) -> Iterato
         yield "\n".join(paired(found, base.revision))
         yield "\n".join(["```", *drawing(found, base.revision), "```"])
         yield (
-            "Intervals and p count groups of near duplicates, not pictures; p is Holm-corrected for "
-            f"the {len(found)} rows. The best runs are those of the validation pictures."
+            "Intervals and p count groups of near duplicates, not pictures; p is Holm-corrected "
+            f"for the {len(found)} rows. The best runs are those of the validation pictures."
         )
     yield "### Pictures"
     yield "\n".join(["```", *picture_lines(base.revision), "```"])

@@ -35,7 +35,7 @@ DIMENSIONS = 16  # of a picture
 NEURONS = 32
 RIDGE = 5.0
 ALIKE = 0.9  # of a picture's variance: what near duplicates share
-DRAWS = 1000  # of a bootstrap
+DRAWS = 500  # of a bootstrap
 PAIRS = (("linear", "other"), ("linear", "network"), ("linear", "relative"))
 Z = float(norm.ppf((1 + intervals.LEVEL) / 2))
 
@@ -75,6 +75,25 @@ KINDS = (
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """Those that classifiers are tested on, and the bootstrap's draws, the same for all."""
+
+    groups: np.ndarray  # int64 (n,), from 0
+    folds: np.ndarray  # int64 (n,)
+    drawn: dict[str, np.ndarray]  # float32 (DRAWS, n) of pictures, (DRAWS, groups) of groups
+
+    @classmethod
+    def of(cls, groups: np.ndarray, folds: np.ndarray, rng: np.random.Generator) -> Pictures:
+        _, groups = np.unique(groups, return_inverse=True)
+        counts = {"bootstrap": len(groups), "bootstrap by group": groups.max() + 1}
+        return cls(groups, folds, {name: resamples(count, rng) for name, count in counts.items()})
+
+
+def resamples(count: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Tested:
     """One classifier in one study: what it got right, and how accurate it truly is."""
 
@@ -84,14 +103,15 @@ class Tested:
 
 def study(
     kind: Kind, means: np.ndarray, fresh: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, dict[str, Tested]]:
-    """Groups (n,) and folds (n,) of the pictures tested, and each classifier on them."""
+) -> tuple[Pictures, dict[str, Tested]]:
+    """The pictures tested, and each classifier on them."""
     groups = draw_groups(kind, rng)
     points, labels = draw(groups, means, rng)
     folds = cut(groups, rng)
     new = draw(np.arange(fresh * kind.pictures), means, rng)
     used = [0] if kind.one_fold else range(FOLDS)
-    share = np.array([np.sum(folds == fold) for fold in used]) / np.isin(folds, used).sum()
+    tested = np.isin(folds, used)
+    share = np.array([np.sum(folds == fold) for fold in used]) / tested.sum()
     made = {}
     for name in ("linear", "relative", "other", "network"):
         correct = np.zeros(kind.pictures, bool)
@@ -101,9 +121,8 @@ def study(
             right = trained(name, points[seen], labels[seen], kind.classes, rng)
             correct[folds == fold] = right(points[folds == fold], labels[folds == fold])
             true.append(right(*new).mean())
-        made[name] = Tested(correct[np.isin(folds, used)], float(share @ true))
-    tested = np.isin(folds, used)
-    return groups[tested], folds[tested], made
+        made[name] = Tested(correct[tested], float(share @ true))
+    return Pictures.of(groups[tested], folds[tested], rng), made
 
 
 def draw_groups(kind: Kind, rng: np.random.Generator) -> np.ndarray:
@@ -167,40 +186,34 @@ def with_one(points: np.ndarray) -> np.ndarray:
 # ---- intervals ---------------------------------------------------------------------------------
 
 
-def of_accuracy(
-    correct: np.ndarray, groups: np.ndarray, folds: np.ndarray, rng: np.random.Generator
-) -> dict[str, Interval]:
+def of_accuracy(correct: np.ndarray, pictures: Pictures) -> dict[str, Interval]:
     values = correct.astype(float)
     return {
-        "ours": intervals.accuracy_interval(correct, groups),
+        "ours": intervals.accuracy_interval(correct, pictures.groups),
         "pictures as independent": wilson(values.mean(), len(values)),
-        **rejected(values, groups, folds, rng),
+        **rejected(values, pictures),
     }
 
 
-def of_difference(
-    one: np.ndarray, other: np.ndarray, groups: np.ndarray, folds: np.ndarray,
-    rng: np.random.Generator,
-) -> dict[str, Interval]:  # fmt: skip
+def of_difference(one: np.ndarray, other: np.ndarray, pictures: Pictures) -> dict[str, Interval]:
     values = one.astype(float) - other
     counts = np.sum(values > 0), np.sum(values < 0)
     return {
-        "ours": intervals.difference(one, other, groups).interval,
+        "ours": intervals.difference(one, other, pictures.groups).interval,
         "pictures as independent": tango(*counts, len(values)),
-        **rejected(values, groups, folds, rng),
+        **rejected(values, pictures),
     }
 
 
-def rejected(
-    values: np.ndarray, groups: np.ndarray, folds: np.ndarray, rng: np.random.Generator
-) -> dict[str, Interval]:
+def rejected(values: np.ndarray, pictures: Pictures) -> dict[str, Interval]:
     """Methods that serve both: without groups as well as with, and by fold."""
+    groups, folds = pictures.groups, pictures.folds
     plain = intervals.mean(values, groups)
+    units = {"bootstrap": np.arange(len(groups)), "bootstrap by group": groups}
     found = {
         "Bayle": around(values.mean(), values.std() / sqrt(len(values)), Z),
         "Bayle by group": around(plain.centre, plain.error, Z),
-        "bootstrap": bootstrap(values, np.arange(len(values)), rng),
-        "bootstrap by group": bootstrap(values, groups, rng),
+        **{name: bootstrap(values, unit, pictures.drawn[name]) for name, unit in units.items()},
     }
     if folds.any():
         means = np.array([values[folds == fold].mean() for fold in range(FOLDS)])
@@ -221,7 +234,7 @@ def wilson(share: float, pictures: float) -> Interval:
 
 
 def tango(only_one: int, only_other: int, pictures: int) -> Interval:
-    """The differences that McNemar's test would not reject. T. Tango, Stat. in Medicine 17, 1998."""
+    """What McNemar's test would not reject: T. Tango, Statistics in Medicine 17, 1998."""
     differences = np.linspace(-1, 1, 4001)[1:-1]
     a, c = 2 * pictures, -only_other * differences * (1 - differences)
     b = -only_one - only_other + (2 * pictures - only_one + only_other) * differences
@@ -235,12 +248,10 @@ def tango(only_one: int, only_other: int, pictures: int) -> Interval:
     return kept[0] - step, kept[-1] + step
 
 
-def bootstrap(values: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> Interval:
+def bootstrap(values: np.ndarray, groups: np.ndarray, drawn: np.ndarray) -> Interval:
     """Percentiles, as the report has them for other metrics."""
-    _, group = np.unique(groups, return_inverse=True)
-    sums = np.stack([np.bincount(group, values), np.bincount(group)], axis=1)
-    drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=DRAWS)
-    right, pictures = (drawn.astype(np.float32) @ sums.astype(np.float32)).T
+    sums = np.stack([np.bincount(groups, values), np.bincount(groups)], axis=1)
+    right, pictures = (drawn @ sums.astype(np.float32)).T
     low, high = np.quantile(right / pictures, [0.025, 0.975])
     return float(low), float(high)
 
@@ -251,7 +262,7 @@ def bootstrap(values: np.ndarray, groups: np.ndarray, rng: np.random.Generator) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=1000, help="of each kind")
-    parser.add_argument("--fresh", type=int, default=25, help="fresh pictures for each of a study")
+    parser.add_argument("--fresh", type=int, default=40, help="fresh pictures for each of a study")
     wanted = parser.parse_args()
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         jobs = [pool.submit(measured, kind, wanted.studies, wanted.fresh) for kind in KINDS]
@@ -267,8 +278,7 @@ def measured(kind: Kind, studies: int, fresh: int) -> dict[str, dict]:
     held: dict[str, dict[str, list[tuple[bool, float]]]] = {}
     for number in range(studies):
         rng = np.random.default_rng([1, number])
-        groups, folds, made = study(kind, means, fresh, rng)
-        for quantity, truth, found in asked(groups, folds, made, rng):
+        for quantity, truth, found in asked(*study(kind, means, fresh, rng)):
             truths.setdefault(quantity, []).append(truth)
             for method, (low, high) in found.items():
                 outcome = (low <= truth <= high, (high - low) / 2)
@@ -281,15 +291,15 @@ def measured(kind: Kind, studies: int, fresh: int) -> dict[str, dict]:
 
 
 def asked(
-    groups: np.ndarray, folds: np.ndarray, made: dict[str, Tested], rng: np.random.Generator
+    pictures: Pictures, made: dict[str, Tested]
 ) -> Iterator[tuple[str, float, dict[str, Interval]]]:
     """Quantity, its true value, the interval of each method."""
     for name in ("linear", "network"):
         run = made[name]
-        yield name, run.accuracy, of_accuracy(run.correct, groups, folds, rng)
+        yield name, run.accuracy, of_accuracy(run.correct, pictures)
     for first, second in PAIRS:
         one, other = made[first], made[second]
-        found = of_difference(one.correct, other.correct, groups, folds, rng)
+        found = of_difference(one.correct, other.correct, pictures)
         yield f"{first} − {second}", one.accuracy - other.accuracy, found
 
 

@@ -69,7 +69,9 @@ def changes(base: Results, branch: Results) -> list[Change]:
     if not len(here):
         return []
     found = [_on_both(*pair, there, here) for pair in pairs(base, branch)]
-    tests = [difference(after.correct, before.correct, after.test.groups) for before, after in found]
+    tests = [
+        difference(after.correct, before.correct, after.test.groups) for before, after in found
+    ]
     p_values = holm([test.p for test in tests])
     return [
         Change(*pair, *test.interval, p)

@@ -78,7 +78,7 @@ def _which(study: Study) -> str:
     return (
         "Two runs are compared on every picture that both predicted with a network that never saw "
         "it or its near duplicates: transferred heads on all, fine-tuned networks on the test "
-        "pictures and those of the folds of `evaluate.folds`. "
+        "pictures and those of the folds of evaluate.folds. "
     )
 
 
@@ -86,5 +86,5 @@ def _row(c: Comparison) -> list[str]:
     needed = "" if c.needed is None else f"{c.needed:,}"
     points = [f"{100 * value:.1f}" for value in (c.difference, c.low, c.high)]
     counts = [str(c.only_first), str(c.only_second)]
-    return [c.first.name, c.second.name, str(c.pictures), points[0], f"{points[1]} to {points[2]}", *counts,
-            in_words(c.p).removeprefix("p = "), needed]  # fmt: skip
+    return [c.first.name, c.second.name, str(c.pictures), points[0], f"{points[1]} to {points[2]}",
+            *counts, in_words(c.p).removeprefix("p = "), needed]  # fmt: skip

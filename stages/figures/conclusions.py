@@ -25,22 +25,22 @@ def _networks(study: Study) -> Iterator[str]:
         yield _pair(study.comparison(best, *others))
     elif others:
         yield (
-            f"Of the heads alone, on frozen backbones, {best.network}’s is best on the validation "
-            f"pictures. It is right on {_accuracy(best)}, {_standing(study, best, others)}."
+            f"With a new head alone, {best.network} is best on the validation pictures. It is "
+            f"right on {_accuracy(best)}, {_standing(study, best, others)}."
         )
 
 
 def _pair(c: Comparison) -> str:
-    share = {run.network: 100 * run.cross_fitted_correct.mean() for run in (c.first, c.second)}
+    first, second = (100 * run.cross_fitted_correct.mean() for run in (c.first, c.second))
     start = (
-        f"With the head alone trained, {c.first.network} is right on {share[c.first.network]:.1f} % "
-        f"of {_pictures(c.first)} and {c.second.network} on {share[c.second.network]:.1f} %"
+        f"With a new head alone, {c.first.network} is right on {first:.1f} % of "
+        f"{_pictures(c.first)}, and {c.second.network} on {second:.1f} %"
     )
-    uncertain = f"(95 % CI {points(c.low)} to {points(c.high)}, {in_words(c.p)})"
+    uncertain = f"(95 % CI {points(c.low)} to {points(c.high)}, corrected {in_words(c.p)})"
     difference = f"{points(c.difference)} percentage points {uncertain}"
     if c.significant:
         return f"{start}: {c.first.network} is significantly better, by {difference}."
-    return f"{start}. The difference is not significant: {difference}."
+    return f"{start}: no significant difference, {difference}."
 
 
 def _fine_tuning(study: Study) -> str:
@@ -63,7 +63,7 @@ def _fine_tuning(study: Study) -> str:
         middle, low, high = (points(value, "+") for value in (gain, low, high))
         parts.append(
             f"of {before.network} by {middle} percentage points (95 % CI {low} to {high}, "
-            f"{in_words(c.p)}{'' if c.significant else ', not significant'})"
+            f"corrected {in_words(c.p)}{'' if c.significant else ', not significant'})"
         )
     return f"{on} changes the accuracy {_listed(parts)}."
 
@@ -124,7 +124,7 @@ def _pictures(run: Run) -> str:
     if not run.other_folds:
         return f"{count:,} test pictures"
     every = "all " if count == len(run.predictions) else ""
-    return f"{every}{count:,} pictures, each predicted by a network that never saw it"
+    return f"{every}{count:,} pictures (each predicted by a network that saw none like it)"
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -59,9 +59,7 @@ def replicates(predictions: Predictions, drawn: np.ndarray) -> dict[str, np.ndar
     }
 
 
-def metric_interval(
-    name: str, values: np.ndarray, predictions: Predictions
-) -> tuple[float, float]:
+def metric_interval(name: str, values: np.ndarray, predictions: Predictions) -> tuple[float, float]:
     """The 95 % interval of a metric of a run: of an accuracy by formula, else from its replicates.
 
     One method for every accuracy, so that the interval of a run and those of comparisons agree.

@@ -99,7 +99,7 @@ def shared_folds(one: Run, other: Run) -> set[int]:
 
 
 def paired(one: Run, other: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Whether each is right, bool (n,), and the groups (n,), of the pictures both were tested on."""
+    """Whether each is right, bool (n,), and groups (n,), of the pictures both were tested on."""
     folds = list(shared_folds(one, other))
     here, there = (np.isin(run.cross_fitted.folds, folds) for run in (one, other))
     right = one.cross_fitted_correct[here], other.cross_fitted_correct[there]

@@ -2,10 +2,11 @@
 
 Predictions may be of one network on test pictures, or cross-fitted: of each fold by the network
 that was trained without it. What an interval is for is then the mean accuracy of these networks on
-new pictures. That predictions of several folds may be pooled as if one network had made them, with
-training sets that overlap, is the central limit theorem of P. Bayle, A. Bayle, L. Janson, L. Mackey:
-Cross-validation Confidence Intervals for Test Error, 2020 (https://arxiv.org/abs/2007.12671); it
-asks of a training that one picture more or less changes little.
+new pictures. That predictions of several folds may be pooled as if one network had made them,
+though the training sets overlap, is the central limit theorem of P. Bayle, A. Bayle, L. Janson,
+L. Mackey: Cross-validation Confidence Intervals for Test Error, 2020
+(https://arxiv.org/abs/2007.12671); it asks of a training that one picture more or less changes
+little.
 
 Near duplicates are no independent evidence, so groups are what is counted. The variance is the
 cluster-robust one (K.-Y. Liang, S. Zeger, Biometrika 73, 1986), with t for the number of groups of

@@ -224,7 +224,7 @@ def test_intervals_are_drawn_around_the_axis_of_no_difference(made, here):
     names = len("Tiny Vit, fine-tuned → Tiny Cnn, transferred  ")
     drawn = {row[:names].strip(): row[names:] for row in rows}
     assert len(head) == names + pull_request_report.BAR
-    assert drawn["Tiny Vit, transferred"] == " " * 20 + "○"
+    assert drawn["Tiny Vit, transferred"] == " " * 18 + "├─○─┤"
     assert re.fullmatch(r" {20}│ *├─+●─+┤", drawn["Tiny Cnn, transferred"])
-    assert re.fullmatch(r" *├─+○─*┤? *│?", drawn["Tiny Cnn, fine-tuned"])
+    assert re.fullmatch(r" *├─+○─+┼─+┤", drawn["Tiny Cnn, fine-tuned"])
     assert re.fullmatch(r" *├─+○─+┤", drawn["Tiny Vit, fine-tuned"])

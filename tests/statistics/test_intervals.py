@@ -32,7 +32,7 @@ def test_the_error_of_a_mean_is_the_cluster_robust_one_of_statsmodels():
 @pytest.mark.parametrize("right", [399, 380, 200, 3])
 def test_of_single_pictures_an_accuracy_has_wilsons_interval(right):
     theirs = proportion_confint(right, 400, method="wilson")
-    assert accuracy_interval(ALONE < right, ALONE) == pytest.approx(theirs, abs=4e-4)
+    assert accuracy_interval(right > ALONE, ALONE) == pytest.approx(theirs, abs=4e-4)
 
 
 def test_of_single_pictures_a_difference_has_the_interval_of_agresti_and_min():

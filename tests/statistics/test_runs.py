@@ -86,7 +86,9 @@ def test_a_head_is_tested_on_every_fold_and_a_tuned_network_on_those_asked_for(t
         right = run.cross_fitted.actual == run.cross_fitted.predicted
         assert run.cross_fitted_correct.tolist() == right.tolist()
         ours = run.cross_fitted.where(run.cross_fitted.folds == 0)
-        assert np.array_equal(ours.probability, run.test.where(np.argsort(run.test.files)).probability)
+        assert np.array_equal(
+            ours.probability, run.test.where(np.argsort(run.test.files)).probability
+        )
 
 
 def test_without_further_folds_a_run_is_what_it_is_on_the_test_pictures():
@@ -111,7 +113,7 @@ def test_folds_with_other_pictures_than_the_split_are_not_pooled(name, old, new)
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1
     path.write_text(text.replace(old, new), encoding="utf-8")
-    with pytest.raises(StudyError, match="^reports/folds has other pictures of tiny_") as error:
+    with pytest.raises(StudyError, match=r"^reports/folds has other pictures of tiny_") as error:
         read_runs(MODELS, tuned_folds=(2,))
     assert str(error.value).endswith("`dvc repro` makes them on the present folds")
 

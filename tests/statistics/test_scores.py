@@ -137,7 +137,9 @@ def test_what_is_no_table_of_predictions_is_named(tmp_path):
 )
 def test_a_table_with_other_columns_is_none_of_predictions(tmp_path, header):
     row = ["a"] * 6 + ["1"] * (len(header) - 6)
-    with pytest.raises(StudyError, match=r"it needs file, group, split, fold, actual, predicted, …"):
+    with pytest.raises(
+        StudyError, match=r"it needs file, group, split, fold, actual, predicted, …"
+    ):
         read_predictions(write(tmp_path / "p.csv", header, row))
 
 
