@@ -106,7 +106,7 @@ def _standing(study: Study, run: Run, others: Sequence[Run]) -> str:
     parts += [f"not significantly more often than {_listed(level)}"] if level else []
     if not parts:
         return "significantly more often than every other run"
-    return f"but {' and '.join(parts)}"
+    return f"but {', and '.join(parts)}"
 
 
 def _accuracy(run: Run) -> str:
