@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from stages import report
+from stages.exports import agreement
 from stages.statistics import runs
 from stages.statistics.scores import COLUMNS
 from stages.tables import write_json, write_table, write_text
@@ -45,6 +46,8 @@ def measure() -> None:
             make_run(model, phase, names, labels, files, 4 + 0.3 * number, rng)
         Path("reports/maps").mkdir(exist_ok=True)
         np.save(f"reports/maps/{model}.npy", rng.integers(0, 256, (TEST, 8, 8), np.uint8))
+        write_table(f"reports/exports/{model}.csv", agreement.COLUMNS, [])
+    write_text("reports/export_latency.csv", "network,file,machine\n")
     write_text("reports/latency.csv", "network\n")
     write_text("reports/training_time.csv", "network,phase\n")
 
@@ -76,15 +79,14 @@ def make_run(model, phase, names, labels, files, skill, rng) -> None:
     logits = rng.normal(size=(len(labels), CLASSES)) + skill * np.eye(CLASSES)[labels]
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     splits = np.repeat(["train", "validation", "test"], [OTHER, OTHER, TEST])
-    folds = np.repeat(["2", "1", "0"], [OTHER, OTHER, TEST])
     said = np.array(names)[shares.argmax(axis=1)]
-    path = Path("reports/predictions", f"{model}-{phase}.csv")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        file.write(",".join([*COLUMNS, *names]) + "\n")
-        for i, share in enumerate(shares):
-            facts = [files[i], f"g{i // 2}", splits[i], folds[i], names[labels[i]], said[i]]
-            file.write(",".join([*facts, *np.char.mod("%.8g", share)]) + "\n")
+    groups = [f"g{number // 2}" for number in range(len(labels))]
+    folds = np.repeat([2, 1, 0], [OTHER, OTHER, TEST])
+    facts = list(zip(files, groups, splits, folds, np.array(names)[labels], said, strict=True))
+    write_predictions(f"reports/predictions/{model}-{phase}.csv", names, facts, shares)
+    if phase == "transfer":
+        others = [(*fact[:2], "test", *fact[3:]) for fact in facts[: 2 * OTHER]]
+        write_predictions(f"reports/folds/{model}-{phase}.csv", names, others, shares)
     card = {"title": model, "parameters": 1e6, "trained_parameters": 1000,
             "bytes": {"weights": 4e6 * skill, "with_optimizer": 9e6 * skill}}  # fmt: skip
     write_json(f"reports/cards/{model}-{phase}.json", card | {"parameters": int(1e6 * skill)})
@@ -93,6 +95,15 @@ def make_run(model, phase, names, labels, files, skill, rng) -> None:
             folder = Path("reports/training", f"{model}-{phase}", "plots/metrics", pictures)
             lines = [f"step\t{metric}", *(f"{epoch}\t{1 - 0.5 / epoch}" for epoch in range(1, 51))]
             write_text(folder / f"{metric}.tsv", "\n".join(lines) + "\n")
+
+
+def write_predictions(path: str, names: list, facts: list, shares: np.ndarray) -> None:
+    """A row for each of `facts`; there may be more shares."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with Path(path).open("w", encoding="utf-8") as file:
+        file.write(",".join([*COLUMNS, *names]) + "\n")
+        for fact, share in zip(facts, shares, strict=False):
+            file.write(",".join([*map(str, fact), *np.char.mod("%.8g", share)]) + "\n")
 
 
 if __name__ == "__main__":
