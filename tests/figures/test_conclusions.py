@@ -8,6 +8,7 @@ import pytest
 from stages import figures, report
 from stages.figures.conclusions import conclusions
 from stages.figures.report_data import read_study
+from stages.statistics.scores import summary
 from stages.tables import read_table, write_table
 from tests.made_study import CLASSES, MODELS, make_study
 
@@ -87,6 +88,13 @@ def test_the_best_is_chosen_by_validation_whatever_the_test_pictures_say():
         *("Tiny Cnn, fine-tuned", "Tiny Cnn, transferred", "Tiny Vit, fine-tuned"),
         "Tiny Vit, transferred",
     ]
+
+
+def test_of_runs_that_are_equally_often_right_the_one_with_the_lower_validation_loss_is_best():
+    found = study(**CLEAR | {"tiny_vit-finetune": (0.9, 0.95, 0.95)})
+    losses = {run.name: summary(run.predictions.of("validation"))["log_loss"] for run in found.runs}
+    tied = ("Tiny Cnn, fine-tuned", "Tiny Vit, fine-tuned")
+    assert found.best.name == min(tied, key=losses.get) == "Tiny Vit, fine-tuned"
 
 
 def test_a_run_that_is_significantly_better_than_the_one_chosen_is_named():

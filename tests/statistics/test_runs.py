@@ -104,17 +104,18 @@ def test_without_further_folds_a_run_is_what_it_is_on_the_test_pictures():
         ("tiny_vit-transfer", "Bird/1.png,0-0,test,2", "Bird/1.png,0-0,test,3"),
         ("tiny_cnn-finetune-2", "Bird/1.png,0-0", "Bird/1.png,0-7"),
         ("tiny_cnn-finetune-2", "predicted,Bird,Cat & <kitten>", "predicted,Cat & <kitten>,Bird"),
+        ("tiny_cnn-finetune-3", "predicted,Bird,Cat & <kitten>", "predicted,Cat & <kitten>,Bird"),
     ],
-    ids=["file", "fold", "group", "order of classes"],
+    ids=["file", "fold", "group", "order of classes", "order of classes, later"],
 )
 def test_folds_with_other_pictures_than_the_split_are_not_pooled(name, old, new):
-    make_study(folds=(2,))
+    make_study(folds=(2, 3))
     path = Path(f"reports/folds/{name}.csv")
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(StudyError, match=r"^reports/folds has other pictures of tiny_") as error:
-        read_runs(MODELS, tuned_folds=(2,))
+        read_runs(MODELS, tuned_folds=(2, 3))
     assert str(error.value).endswith("`dvc repro` makes them on the present folds")
 
 
