@@ -89,6 +89,7 @@ def test_parameters_cannot_be_changed(study):
             ["tiny_cnn"] * 2,
             "models is ['tiny_cnn', 'tiny_cnn']; allowed: each network on",
         ),
+        ("export.litert", "yes", "export.litert is 'yes'; allowed: true or false"),
         ("evaluate.repeats", 3, "evaluate.repeats is 3; allowed: a list of seeds from 0 to 42949"),
         ("evaluate.repeats", [1, -1], "evaluate.repeats.1 is -1; allowed: a list of seeds from 0"),
         ("evaluate.repeats", [1, 1], "is [1, 1]; allowed: each seed once, and not the study"),
