@@ -13,6 +13,7 @@ from collections import Counter
 import keras
 import tensorflow as tf
 
+from stages.networks import depthwise
 from stages.zoo.parts.fixed_batch_norm import FixedBatchNorm
 
 Convolution = keras.layers.Conv2D | keras.layers.DepthwiseConv2D
@@ -32,15 +33,14 @@ class NormedConvolution(keras.layers.Layer):
         shift = norm.beta - norm.moving_mean * scale
         deep = isinstance(convolution, keras.layers.DepthwiseConv2D)
         kernel = convolution.kernel * (scale[:, None] if deep else scale)
-        convolve = keras.ops.depthwise_conv if deep else keras.ops.conv
-        maps = convolve(
-            keras.ops.cast(x, self.compute_dtype),
-            keras.ops.cast(kernel, self.compute_dtype),
-            convolution.strides,
-            convolution.padding,
-            dilation_rate=convolution.dilation_rate,
-        )
-        return tf.nn.bias_add(maps, keras.ops.cast(shift, self.compute_dtype))
+        x, kernel, shift = (keras.ops.cast(one, self.compute_dtype) for one in (x, kernel, shift))
+        steps, dilation = (convolution.strides, convolution.padding), convolution.dilation_rate
+        if deep and depthwise.pays(kernel, dilation):
+            maps = depthwise.convolution(x, kernel, *steps)
+        else:
+            convolve = keras.ops.depthwise_conv if deep else keras.ops.conv
+            maps = convolve(x, kernel, *steps, dilation_rate=dilation)
+        return tf.nn.bias_add(maps, shift)
 
 
 def folded(network: keras.Model) -> keras.Model:
