@@ -12,6 +12,8 @@ from stages.params import Training
 from stages.training.batches import Batches, Validation
 from stages.training.devices import Device
 
+COMPILED = 100_000  # trained values
+
 
 class Trainer:
     """A network (… → logits), and the two functions that TensorFlow makes of it.
@@ -38,6 +40,9 @@ class Trainer:
         self.train = tf.function(self._train, input_signature=signature)
         self.watch = tf.function(self._watch, input_signature=signature)
         self._one_step = tf.function(self._step, jit_compile=True) if device.xla else self._step
+        self._update = self._updated
+        if not device.xla and pays_compiled(model, device):
+            self._update = tf.function(self._updated, jit_compile=True)
 
     @property
     def state(self) -> list[keras.Variable]:
@@ -78,11 +83,17 @@ class Trainer:
         gradients = tape.gradient(loss, variables)
         if count > 1:  # Keras adds up what replicas give it, but clips before: so do both here
             gradients = [part / count for part in replica.all_reduce("SUM", gradients)]
+        self._update(gradients)
+        return tf.stack([tf.reduce_sum(losses), right])
+
+    def _updated(self, gradients: list[tf.Tensor]) -> None:
+        """Clip this replica's gradients, and let the optimisers take their step."""
+        variables = self.model.trainable_variables
         if self.settings.clip_norm:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm / count)
+            norm = self.settings.clip_norm / self.device.strategy.num_replicas_in_sync
+            gradients, _ = tf.clip_by_global_norm(gradients, norm)
         for one, rows in self.optimizers:
             one.apply([gradients[row] for row in rows], [variables[row] for row in rows])
-        return tf.stack([tf.reduce_sum(losses), right])
 
     def _watch(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """Of a chunk of batches, without training: sum of the losses, number of right answers."""
@@ -101,6 +112,16 @@ class Trainer:
         losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
         counted = shown(targets)
         return counted * losses, tf.reduce_sum(counted * tf.cast(right, tf.float32))
+
+
+def pays_compiled(model: keras.Model, device: Device) -> bool:
+    """Whether XLA compiles the optimiser's step alone: it goes through the memory once, not often.
+
+    A head is so small that to start the compiled function takes longer; several devices meet in the
+    middle of a step, which XLA cannot compile.
+    """
+    values = sum(np.prod(variable.shape) for variable in model.trainable_variables)
+    return values >= COMPILED and device.strategy.num_replicas_in_sync == 1
 
 
 def lengthened(batches: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:

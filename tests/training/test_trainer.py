@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from stages.training import devices
+from stages.training import trainer as trainer_module
 from stages.training.batches import Batches, Validation, one_hot
 from stages.training.determinism import make_reproducible
 from stages.training.trainer import Trainer, class_weights, schedule
@@ -48,6 +49,26 @@ def test_an_epoch_does_what_fit_of_keras_does():
     assert right == pytest.approx(np.dot(sizes, [log["accuracy"] for log in logs]))
     for mine, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
         assert np.allclose(mine, theirs, atol=1e-6)
+
+
+def test_a_compiled_update_is_the_plain_one(monkeypatch):
+    rates = {"net/low/kernel": 0.5}
+    plain, sums = after_an_epoch(EVERYTHING, rates=rates)
+    monkeypatch.setattr(trainer_module, "COMPILED", 1)
+    model, again = after_an_epoch(EVERYTHING, rates=rates)
+    assert sums == pytest.approx(again, rel=1e-5)
+    for mine, theirs in zip(model.get_weights(), plain.get_weights(), strict=True):
+        assert np.allclose(mine, theirs, atol=1e-6)
+
+
+def test_a_head_is_too_small_for_it_and_a_network_is_not():
+    device = devices.choose("cpu")
+    head, network = (
+        keras.Sequential([keras.Input((size,)), keras.layers.Dense(size // 100)])
+        for size in (1000, 10_000)
+    )
+    assert not trainer_module.pays_compiled(head, device)
+    assert trainer_module.pays_compiled(network, device)
 
 
 def test_a_clipped_step_is_that_of_keras():
