@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
-import onnx
 
 from stages import zoo
-from stages.exports import agreement, onnx_files
+from stages.exports import agreement, answers, litert_files, litert_network, onnx_files, precision
 from stages.exports.onnx_network import onnx_network
-from stages.exports.precision import float16_weights, int8_weights
 from stages.metadata.picture_table import licence, picture_rows
 from stages.networks import models
 from stages.params import Export, Rgb, load
@@ -24,6 +23,7 @@ from stages.tables import Row, read_table, write_json, write_table
 from stages.training import devices
 
 BATCH = 32
+FORMATS = {".onnx": onnx_files.answering, ".tflite": litert_files.answering}
 RISKS = (0.01, 0.02, 0.05, 0.1)  # shares of wrong answers, for which the card names a confidence
 CARRIED = (
     *("network", "title", "family", "phase", "image_size", "background", "classes"),
@@ -43,10 +43,11 @@ def main(model: str) -> str:
     folder = Path("models", model, "export")
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "card.json", card)
-    graphs = in_precisions(onnx_network(network, temperature, model), card, params.export)
-    rows = [save(graph, card | {"precision": name}, judged, folder) for name, graph in graphs]
+    files = list(written(network, card, params.export, folder))
+    rows = rows_of(files, judged, card)
     write_table(f"reports/exports/{model}.csv", agreement.COLUMNS, rows)
-    return "int8: {points_lost} points lost on validation pictures".format(**rows[-1])
+    lost = [f"{row['file']} loses {row['points_lost']}" for row in rows if "int8" in row["file"]]
+    return f"{', '.join(lost)} points on validation pictures"
 
 
 def export_card(trained: Mapping, rgb: Rgb, temperature: float, validation: Predictions) -> dict:
@@ -77,12 +78,17 @@ def licences() -> list[str]:
     return sorted({licence(row) for row in pictures} - {""})
 
 
-def in_precisions(
-    float32: onnx.ModelProto, card: Mapping, params: Export
-) -> Iterator[tuple[str, onnx.ModelProto]]:
-    yield "float32", float32
-    yield "float16", float16_weights(float32)
-    yield "int8", int8_weights(float32, calibration_pixels(card, params.calibration))
+def written(network: keras.Model, card: Mapping, params: Export, folder: Path) -> Iterator[Path]:
+    """Each file when it is written."""
+    pixels = calibration_pixels(card, params.calibration)
+    float32 = onnx_network(network, card["temperature"], folder.parent.name)
+    for name, graph in precision.in_precisions(float32, pixels):
+        onnx_files.write(graph, card | {"precision": name}, folder / f"{name}.onnx")
+        yield folder / f"{name}.onnx"
+    if params.litert:
+        for name, content in litert_network.in_precisions(network, card["temperature"], pixels):
+            litert_files.write(content, card | {"precision": name}, folder / f"{name}.tflite")
+            yield folder / f"{name}.tflite"
 
 
 def calibration_pixels(card: Mapping, number: int) -> np.ndarray:
@@ -94,15 +100,18 @@ def calibration_pixels(card: Mapping, number: int) -> np.ndarray:
     return datasets.read_pixels(files, card["image_size"], card["background"])
 
 
-def save(graph: onnx.ModelProto, card: Mapping, keras: Predictions, folder: Path) -> Row:
-    """Write a file, and return its row: what it answers, beside what Keras does."""
-    file = folder / f"{card['precision']}.onnx"
-    onnx_files.write(graph, card, file)
+def rows_of(files: Sequence[Path], expected: Predictions, card: Mapping) -> list[Row]:
+    """What each file answers, beside what Keras does."""
+    threads = answers.threads_of_each(len(files))
+    ready = [FORMATS[file.suffix](file, threads) for file in files]
     looks = card["image_size"], card["background"]
-    pieces = datasets.pixels_in_pieces(list(keras.files), *looks, BATCH)
-    name, total = f"export {card['network']} {file.name}", len(keras)
-    found = onnx_files.probabilities(file, followed(pieces, name, total, "picture", len))
-    return agreement.row(file.name, file.stat().st_size, keras, found)
+    pieces = datasets.pixels_in_pieces(list(expected.files), *looks, BATCH)
+    name, total = f"export {card['network']}", len(expected)
+    said = answers.answers(ready, followed(pieces, name, total, "picture", len))
+    return [
+        agreement.row(file.name, file.stat().st_size, expected, own)
+        for file, own in zip(files, said, strict=True)
+    ]
 
 
 if __name__ == "__main__":

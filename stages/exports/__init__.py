@@ -1,6 +1,6 @@
 """A trained network as a file for other runtimes.
 
-Here: ONNX graphs of Keras networks, lower precision, and how far a file's answers are from
-Keras's. Not here: how networks are built (zoo) and kept (networks), and what uses a file
-(app).
+Here: Keras networks as ONNX graphs and in LiteRT's format, lower precision, and how far a file's
+answers are from Keras's. Not here: how networks are built (zoo) and kept (networks), and what uses
+a file (app).
 """

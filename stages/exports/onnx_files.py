@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import helper
 
+from stages.exports.answers import Answer
 from stages.exports.onnx_session import session
 
 CARD = "card"  # the key of the metadata under which a file has it, as JSON
@@ -21,7 +22,10 @@ def write(model: onnx.ModelProto, card: Mapping, file: Path) -> None:
     onnx.save(model, file)
 
 
-def probabilities(file: Path, pieces: Iterable[np.ndarray]) -> np.ndarray:
-    """float32 (n, classes) of pieces of uint8 (m, size, size, 3)."""
-    ready = session(file)
-    return np.concatenate([ready.run(None, {"pixels": pixels})[0] for pixels in pieces])
+def answering(file: Path, threads: int) -> Answer:
+    ready = session(file, threads)
+
+    def answer(pixels: np.ndarray) -> np.ndarray:
+        return ready.run(None, {"pixels": pixels})[0]
+
+    return answer

@@ -60,24 +60,13 @@ def emit(graph: Graph, network: keras.Model, taken: Tensor) -> Tensor:
 
     Raises StudyError for a layer of a kind that has no form here.
     """
-    known: dict[int, tuple[object, Tensor]] = {}  # by the id of Keras's tensor
 
-    def written(each: object) -> object:
-        return (
-            known.get(id(each), (each, taken))[1] if isinstance(each, keras.KerasTensor) else each
-        )
+    def form(layer: keras.Operation) -> Form:
+        write = form_of(layer)
+        return lambda *inputs, **_: write(graph, layer, *inputs)
 
-    def call(layer: keras.Operation, *inputs: object, **settings: object) -> object:
-        given = layer(*inputs, **settings)
-        first = keras.tree.flatten(given)[0]  # vit-keras' blocks give attention weights as well
-        known[id(first)] = (
-            first,
-            form_of(layer)(graph, layer, *keras.tree.map_structure(written, inputs)),
-        )
-        return given
-
-    copy = keras.models.clone_model(network, clone_function=lambda own: own, call_function=call)
-    return known[id(copy.outputs[0])][1]
+    # What Keras itself goes through a graph with. A public `clone_model` calls every layer again.
+    return network._run_through_graph(taken, operation_fn=form)
 
 
 def form_of(layer: keras.Operation) -> Form:

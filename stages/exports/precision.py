@@ -26,6 +26,15 @@ PRODUCTS = ["Gemm", "MatMul"]
 OF_THE_HEAD = ("Gemm", "Softmax")  # in steps of 1/255 its probabilities would sum to no 1
 
 
+def in_precisions(
+    float32: onnx.ModelProto, pixels: np.ndarray
+) -> Iterator[tuple[str, onnx.ModelProto]]:
+    """The model itself first; int8 is calibrated on `pixels`, uint8 (n, size, size, 3)."""
+    yield "float32", float32
+    yield "float16", float16_weights(float32)
+    yield "int8", int8_weights(float32, pixels)
+
+
 def float16_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy whose arrays are float16, which the graph turns into float32 first.
 

@@ -225,6 +225,7 @@ class Evaluate(Section):
 
 class Export(Section):
     calibration: int = Field(ge=1, le=10_000)
+    litert: bool
 
 
 class Study(Section):
