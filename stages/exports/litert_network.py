@@ -52,7 +52,8 @@ def _saved(network: keras.Model, temperature: float) -> Iterator[str]:
 
     @tf.function(input_signature=[pixels], autograph=False)
     def answer(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        features = quick(tf.cast(pixels, tf.float32) / 127.5 - 1)
+        # By `call`: else each tensor's name says how many networks this process has made.
+        features = quick.call(tf.cast(pixels, tf.float32) / 127.5 - 1)
         return {"probabilities": tf.nn.softmax(tf.matmul(features, kernel) + bias)}
 
     model = tf.Module()

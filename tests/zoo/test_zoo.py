@@ -12,6 +12,7 @@ import pytest
 
 from stages import weights, zoo
 from stages.errors import ParameterError
+from stages.exports import litert_files, litert_network
 from stages.exports.onnx_network import onnx_network
 from stages.networks import models, weight_files
 from stages.networks.flops import multiply_adds
@@ -142,18 +143,43 @@ def test_more_blocks_than_there_are_is_an_error(name, model, blocks):
         network.cut(model, blocks)
 
 
-def test_its_onnx_graph_says_what_the_network_says(name, model):
+def with_head(name, model):
     features = output(model, in_range(make.pictures(own_size(name))))
     head = models.head(features.shape[1], 3)
     models.standardise(head, features[:, None], np.arange(len(features)))
     kernel = np.random.default_rng(0).normal(size=(features.shape[1], 3)) / features.shape[1] ** 0.5
     head.get_layer("logits").kernel.assign(kernel)
-    network = keras.Model(model.input, head(model.output))
+    return keras.Model(model.input, head(model.output))
+
+
+def test_its_onnx_graph_says_what_the_network_says(name, model):
+    network = with_head(name, model)
     session = onnxruntime.InferenceSession(onnx_network(network, 2.0, name).SerializeToString())
     pixels = np.random.default_rng(1).integers(0, 256, (2, *model.input_shape[1:]), np.uint8)
     (found,) = session.run(None, {"pixels": pixels})
     expected = keras.ops.softmax(network(in_range(pixels)) / 2)
     np.testing.assert_allclose(found, expected, atol=2e-2 if made_up_weights(name) else 1e-5)
+
+
+TINY = ("tiny_cnn", "tiny_vit")  # TensorFlow's converter takes seconds for each of the others
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in TINY else pytest.mark.slow) for n in zoo.NETWORKS],
+)
+def test_its_litert_files_say_what_the_network_says(name, tmp_path):
+    size = own_size(name)
+    network = with_head(name, pretrained(name, size))
+    pixels = np.random.default_rng(1).integers(0, 256, (2, size, size, 3), np.uint8)
+    expected = keras.ops.softmax(network(in_range(pixels)) / 2)
+    for precision, content in litert_network.in_precisions(network, 2.0, make.pictures(size)):
+        litert_files.write(content, {}, tmp_path / precision)
+        found = litert_files.answering(tmp_path / precision, 2)(pixels)
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+        if precision == "float32":
+            atol = 2e-2 if made_up_weights(name) else 1e-5
+            np.testing.assert_allclose(found, expected, atol=atol)
 
 
 @pytest.mark.parametrize("name", ["tiny_cnn", "tiny_vit", "mobilenet_v2"])
