@@ -1,12 +1,16 @@
 """The stage export, as it ran in the tiny study."""
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import onnx
 import pytest
+from dvc.utils.serialize import modify_yaml
 
 from stages import export
 from stages.pictures import datasets
@@ -80,6 +84,26 @@ def test_the_table_says_what_each_file_weighs_and_loses(tiny_study, model):
     keras = judged(model)
     accuracy = np.mean(keras.predicted == keras.actual)
     assert float(full["test_accuracy"]) == pytest.approx(accuracy, abs=1e-4)
+
+
+def test_litert_files_come_beside_the_onnx_files_where_they_are_asked_for(tmp_path, monkeypatch):
+    for part in ("data", "models/tiny_cnn/finetune", "reports/predictions"):
+        shutil.copytree(part, tmp_path / part)
+    shutil.copy("params.yaml", tmp_path)
+    before = Path("models/tiny_cnn/export").resolve()
+    monkeypatch.chdir(tmp_path)
+    with modify_yaml("params.yaml") as params:
+        params["export"]["litert"] = True
+    export.main("tiny_cnn")
+    rows = {row["file"]: row for row in read_table("reports/exports/tiny_cnn.csv")}
+    wanted = [f"{name}.{kind}" for kind in ("onnx", "tflite") for name in FARTHEST]
+    assert list(rows) == wanted
+    assert rows["float32.tflite"]["agreement"] == "1.0000"
+    for file in wanted[:3]:
+        assert Path("models/tiny_cnn/export", file).read_bytes() == (before / file).read_bytes()
+    with ZipFile("models/tiny_cnn/export/int8.tflite") as archive:
+        card = json.loads(archive.read("card.json"))
+    assert card == read_json("models/tiny_cnn/export/card.json") | {"precision": "int8"}
 
 
 def test_pictures_to_calibrate_on_are_training_pictures_of_every_class(monkeypatch):

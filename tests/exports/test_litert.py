@@ -38,9 +38,8 @@ def test_a_file_says_what_keras_says_from_pixels_to_probabilities(
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
 
 
-def test_each_precision_makes_a_smaller_file(contents):
-    sizes = [len(contents[precision]) for precision in FARTHEST]
-    assert sizes[0] > sizes[1] > sizes[2]
+def test_lower_precision_makes_a_smaller_file(contents):
+    assert max(len(contents["float16"]), len(contents["int8"])) < 0.9 * len(contents["float32"])
 
 
 def test_it_is_the_same_bytes_however_many_networks_were_made():
