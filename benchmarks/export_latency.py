@@ -3,21 +3,22 @@
     python -m benchmarks.export_latency     # on a machine that does nothing else; minutes
 
 As benchmarks/latency.py is for Keras, and no stage for the same reason. From decoded pixels to
-probabilities, by onnxruntime on all cores.
+probabilities, on all cores: by onnxruntime, or for LiteRT by TensorFlow's interpreter.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 
-from app.prediction.model import INPUT
 from benchmarks.latency import RUNS, figures, machine
-from stages.exports.onnx_session import session
+from stages.exports import litert_files, onnx_files
 from stages.params import load
-from stages.tables import read_table, write_table
+from stages.tables import read_json, read_table, write_table
 
+FORMATS = {".onnx": onnx_files.answering, ".tflite": litert_files.answering}
 COLUMNS = ("network", "file", "machine", "median_1_ms", "p95_1_ms", "median_32_ms", "p95_32_ms")
 
 
@@ -31,12 +32,14 @@ def main() -> None:
 
 
 def row(model: str, file: str) -> dict[str, str]:
-    ready = session(Path("models", model, "export", file))
-    shape = ready.get_inputs()[0].shape[1:]
+    place = Path("models", model, "export", file)
+    size = read_json(place.with_name("card.json"))["image_size"]
+    answer = FORMATS[place.suffix](place, os.cpu_count() or 1)
     found = {"network": model, "file": file, "machine": machine()}
     for batch in RUNS:
-        pixels = np.random.default_rng(0).integers(0, 256, (batch, *shape), np.uint8)
-        found |= figures(batch, lambda pixels=pixels: ready.run(None, {INPUT: pixels}))
+        shape = batch, size, size, 3
+        pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        found |= figures(batch, lambda pixels=pixels: answer(pixels))
     print(found, flush=True)
     return found
 

@@ -202,6 +202,18 @@ def test_exported_files_are_told_with_what_they_lose_and_with_times_once_measure
     assert [row[-2:] for row in figure.rows[-2:]] == [["", ""], ["1", "3"]]
 
 
+def test_litert_files_have_rows_and_bars_of_their_own_where_there_are_some(study):
+    assert "networks as ONNX: " in figures.figure("exported_files", read_study(MODELS, 0)).caption
+    for model in MODELS:
+        rows = read_table(f"reports/exports/{model}.csv")
+        rows += [row | {"file": row["file"].replace("onnx", "tflite")} for row in rows]
+        write_table(f"reports/exports/{model}.csv", rows[0].keys(), rows)
+    figure = figures.figure("exported_files", read_study(MODELS, 0))
+    assert "networks as ONNX and for LiteRT (tflite): " in figure.caption
+    assert [row[1] for row in figure.rows[-2:]] == ["float16.tflite", "int8.tflite"]
+    assert "int8.tflite: 1.0 MB, 1.50 points lost" in figure.description
+
+
 def test_runs_on_other_pictures_are_not_compared(study):
     make_run("tiny_vit", "transfer", CLASSES, each=5, seed=1)
     with pytest.raises(StudyError, match=r"tiny_vit \(transfer\) and tiny_cnn .* other pictures"):

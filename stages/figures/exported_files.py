@@ -22,8 +22,8 @@ def figure(study: Study) -> Figure:
     machines = {row["machine"] for rows in latency.values() for row in rows.values()}
     return Figure(
         title="Exported files",
-        caption="The fine-tuned networks as ONNX: a file takes decoded pixels, gives calibrated "
-        "probabilities, and needs no TensorFlow. Points lost are of accuracy on validation "
+        caption=f"The fine-tuned networks {formats(files)}: a file takes decoded pixels, gives "
+        "calibrated probabilities, and needs no TensorFlow. Points lost are of accuracy on validation "
         "pictures, against Keras; agreement is the share of test pictures that get the same class. "
         + "".join(f"Times were measured once, on {machine}. " for machine in sorted(machines)),
         description=" ".join(
@@ -45,6 +45,12 @@ def figure(study: Study) -> Figure:
             for row in rows
         ],
     )  # fmt: skip
+
+
+def formats(files: dict[str, Rows]) -> str:
+    """What the files are, in words."""
+    kinds = {row["file"].rpartition(".")[2] for rows in files.values() for row in rows}
+    return "as ONNX and for LiteRT (tflite)" if "tflite" in kinds else "as ONNX"
 
 
 def megabytes(row: dict[str, str]) -> float:
