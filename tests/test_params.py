@@ -91,7 +91,7 @@ def test_parameters_cannot_be_changed(study):
         ),
         ("evaluate.folds", [0], "evaluate.folds.0 is 0; allowed: a list of folds from 1 to 9"),
         ("evaluate.folds", [2, 2], "evaluate.folds is [2, 2]; allowed: each fold once"),
-        ("export.litert", "yes", "export.litert is 'yes'; allowed: true or false"),
+        ("export.litert", "yes", "export.litert is yes; allowed: true or false"),
         ("evaluate.repeats", 3, "evaluate.repeats is 3; allowed: a list of seeds from 0 to 42949"),
         ("evaluate.repeats", [1, -1], "evaluate.repeats.1 is -1; allowed: a list of seeds from 0"),
         ("evaluate.repeats", [1, 1], "is [1, 1]; allowed: each seed once, and not the study"),

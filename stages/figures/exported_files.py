@@ -23,8 +23,9 @@ def figure(study: Study) -> Figure:
     return Figure(
         title="Exported files",
         caption=f"The fine-tuned networks {formats(files)}: a file takes decoded pixels, gives "
-        "calibrated probabilities, and needs no TensorFlow. Points lost are of accuracy on validation "
-        "pictures, against Keras; agreement is the share of test pictures that get the same class. "
+        "calibrated probabilities, and needs no TensorFlow. Points lost are of accuracy on "
+        "validation pictures, against Keras; agreement is the share of test pictures that get the "
+        "same class. "
         + "".join(f"Times were measured once, on {machine}. " for machine in sorted(machines)),
         description=" ".join(
             f"{network}, {row['file']}: {megabytes(row):.1f} MB, {row['points_lost']} points lost."
