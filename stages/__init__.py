@@ -2,10 +2,11 @@
 
 import os
 
-from stages.runtime import keras_start, tensorflow_messages
+from stages.runtime import keras_start, onednn, tensorflow_messages
 
 # All here, as every stage imports this first. By default onnxruntime (1.32, on Linux) keeps a
 # number of this machine in the user's cache, and tells its maker over the web of its use.
 keras_start.hasten()
 tensorflow_messages.quieten()
+onednn.choose()
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -31,6 +31,7 @@ WITHOUT_EFFECT = {
     "stages.runtime.committed",
     "stages.runtime.fingerprints",
     "stages.runtime.keras_start",
+    "stages.runtime.onednn",  # rounds otherwise, as another processor does
     "stages.runtime.program",
     "stages.runtime.progress",
     "stages.runtime.tensorflow_messages",
