@@ -2,7 +2,8 @@
 
 import os
 
-from stages.runtime import keras_start, onednn, tensorflow_messages
+from stages.networks import onednn
+from stages.runtime import keras_start, tensorflow_messages
 
 # All here, as every stage imports this first. By default onnxruntime (1.32, on Linux) keeps a
 # number of this machine in the user's cache, and tells its maker over the web of its use.

@@ -1,6 +1,6 @@
 """What is done with any network of the zoo, trained or not.
 
 Here: networks on disk, weight files and their publishers, batch-norm folding, depthwise
-convolutions, multiply-adds, heat maps. Not here: how one network is built (zoo), and how one is
-trained (training).
+convolutions, oneDNN, multiply-adds, heat maps. Not here: how one network is built (zoo), and how
+one is trained (training).
 """

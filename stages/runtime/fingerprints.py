@@ -28,10 +28,10 @@ WITHOUT_EFFECT = {
     "stages",
     "stages.errors",
     *(f"stages.params{part}" for part in ("", ".explain", ".file", ".schema", ".words")),
+    "stages.networks.onednn",  # rounds otherwise, as another processor does
     "stages.runtime.committed",
     "stages.runtime.fingerprints",
     "stages.runtime.keras_start",
-    "stages.runtime.onednn",  # rounds otherwise, as another processor does
     "stages.runtime.program",
     "stages.runtime.progress",
     "stages.runtime.tensorflow_messages",

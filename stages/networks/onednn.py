@@ -7,7 +7,6 @@ stage that runs for a network turns it on for the one kind alone.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from pathlib import Path
@@ -26,4 +25,6 @@ def _family(words: list[str]) -> str | None:
     """Of the network that is named first, as in dvc.yaml; None where none is."""
     if not words or not words[0].isidentifier() or not (ZOO / f"{words[0]}.py").is_file():
         return None
-    return importlib.import_module(f"stages.zoo.{words[0]}").ENTRY.family
+    from stages import zoo  # here: every process imports this module, few have a network
+
+    return zoo.lookup(words[0]).ENTRY.family

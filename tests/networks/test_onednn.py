@@ -1,4 +1,4 @@
-"""stages/runtime/onednn.py: in processes of their own, as TensorFlow decides once."""
+"""stages/networks/onednn.py: in processes of their own, as TensorFlow decides once."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.runtime.onednn import SETTING
+from stages.networks.onednn import SETTING
 
 PROJECT = Path(__file__).parents[2]
 WORK = f"""
@@ -38,7 +38,7 @@ def setting(words: str, **variables: str) -> str:
         ("", "None"),
         ("--help", "None"),
         ("../zoo/tiny_cnn", "None"),
-        ("parts", "None"),
+        ("weight", "None"),
         ("no_network", "None"),
     ],
 )
