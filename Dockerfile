@@ -17,6 +17,7 @@ COPY app/prediction app/prediction
 COPY app/serving app/serving
 COPY stages/__init__.py stages/errors.py stages/tables.py stages/
 COPY stages/exports/__init__.py stages/exports/onnx_session.py stages/exports/
+COPY stages/networks/__init__.py stages/networks/onednn.py stages/networks/
 COPY stages/params stages/params
 COPY stages/pictures stages/pictures
 COPY stages/runtime stages/runtime

@@ -57,7 +57,7 @@ def write(
         shards.LOOSE = before
     write_table(rgb / "manifest.csv", to_rgb.COLUMNS, rows)
     table = [
-        {"file": file, "class": file.partition("/")[0], "group": number, "split": name}
+        {"file": file, "class": file.partition("/")[0], "group": number, "split": name, "fold": 2}
         for number, (file, (_, name)) in enumerate(pictures.items())
         if name
     ]

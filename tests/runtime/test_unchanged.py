@@ -50,7 +50,7 @@ def test_code_edited_before_the_stage_started_stops_it_at_once(begun, file):
 def test_code_edited_while_the_stage_runs_is_named_as_it_ends(begun):
     def stage():
         with unchanged.watched("transfer", ["tiny_cnn"]):
-            replace("stages/training/trainer.py", "clip_norm / count", "clip_norm * count")
+            replace("stages/training/trainer.py", "clip_norm / self", "clip_norm * self")
 
     with pytest.raises(StudyError, match=r"stages/training/trainer\.py was changed after"):
         stage()
