@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.latency import RUNS, figures, machine
-from stages.exports import litert_files, onnx_files
+from stages.export import FORMATS
 from stages.params import load
 from stages.tables import read_json, read_table, write_table
 
-FORMATS = {".onnx": onnx_files.answering, ".tflite": litert_files.answering}
 COLUMNS = ("network", "file", "machine", "median_1_ms", "p95_1_ms", "median_32_ms", "p95_32_ms")
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from stages import report
 from stages.exports import agreement
 from stages.statistics import runs
-from stages.statistics.scores import COLUMNS
+from stages.statistics.scores import Predictions, write_predictions
 from stages.tables import write_json, write_table, write_text
 
 CLASSES, NETWORKS, TEST, OTHER = 100, 10, 10_000, 2_000  # OTHER: of training, and of validation
@@ -79,14 +79,15 @@ def make_run(model, phase, names, labels, files, skill, rng) -> None:
     logits = rng.normal(size=(len(labels), CLASSES)) + skill * np.eye(CLASSES)[labels]
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     splits = np.repeat(["train", "validation", "test"], [OTHER, OTHER, TEST])
-    said = np.array(names)[shares.argmax(axis=1)]
-    groups = [f"g{number // 2}" for number in range(len(labels))]
+    groups = np.array([f"g{number // 2}" for number in range(len(labels))])
     folds = np.repeat([2, 1, 0], [OTHER, OTHER, TEST])
-    facts = list(zip(files, groups, splits, folds, np.array(names)[labels], said, strict=True))
-    write_predictions(f"reports/predictions/{model}-{phase}.csv", names, facts, shares)
+    facts = np.array(files), groups, splits, folds, labels, shares.argmax(axis=1), shares
+    said = Predictions(tuple(names), *facts)
+    write_predictions(f"reports/predictions/{model}-{phase}.csv", [said])
     if phase == "transfer":
-        others = [(*fact[:2], "test", *fact[3:]) for fact in facts[: 2 * OTHER]]
-        write_predictions(f"reports/folds/{model}-{phase}.csv", names, others, shares)
+        others = said.where(said.splits != "test")
+        others.splits[:] = "test"
+        write_predictions(f"reports/folds/{model}-{phase}.csv", [others])
     card = {"title": model, "parameters": 1e6, "trained_parameters": 1000,
             "bytes": {"weights": 4e6 * skill, "with_optimizer": 9e6 * skill}}  # fmt: skip
     write_json(f"reports/cards/{model}-{phase}.json", card | {"parameters": int(1e6 * skill)})
@@ -95,15 +96,6 @@ def make_run(model, phase, names, labels, files, skill, rng) -> None:
             folder = Path("reports/training", f"{model}-{phase}", "plots/metrics", pictures)
             lines = [f"step\t{metric}", *(f"{epoch}\t{1 - 0.5 / epoch}" for epoch in range(1, 51))]
             write_text(folder / f"{metric}.tsv", "\n".join(lines) + "\n")
-
-
-def write_predictions(path: str, names: list, facts: list, shares: np.ndarray) -> None:
-    """A row for each of `facts`; there may be more shares."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with Path(path).open("w", encoding="utf-8") as file:
-        file.write(",".join([*COLUMNS, *names]) + "\n")
-        for fact, share in zip(facts, shares, strict=False):
-            file.write(",".join([*map(str, fact), *np.char.mod("%.8g", share)]) + "\n")
 
 
 if __name__ == "__main__":

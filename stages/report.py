@@ -97,7 +97,7 @@ def standings(study: Study) -> list[dict]:
         {
             "run": run,
             "weights": run.card["bytes"]["weights"] / 1e6,
-            "validation": summary(run.predictions.of("validation"))["accuracy"],
+            "validation": study.validation[place]["accuracy"],
             "everywhere": study.cross_fitted[place],
             "test": {
                 name: (study.scores[place][name], *study.interval(place, name)) for name in SHOWN

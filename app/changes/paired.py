@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.changes.results import Results
-from stages.statistics.comparisons import SIGNIFICANT, holm, in_words
+from stages.statistics.comparisons import SIGNIFICANT, discordant, holm, in_words
 from stages.statistics.intervals import difference
 from stages.statistics.runs import Run
 from stages.statistics.scores import Predictions
@@ -46,8 +46,7 @@ class Change:
     @property
     def only(self) -> tuple[int, int]:
         """Pictures that only the first, and that only the second gets right."""
-        before, after = self.before.correct, self.after.correct
-        return int(np.sum(before & ~after)), int(np.sum(after & ~before))
+        return discordant(self.before.correct, self.after.correct)
 
     @property
     def otherwise(self) -> int:

@@ -70,10 +70,15 @@ class Study:
         return self.preferred[0]
 
     @cached_property
+    def validation(self) -> list[dict[str, float]]:
+        """For each run, its metrics on the validation pictures."""
+        return [summary(run.predictions.of("validation")) for run in self.runs]
+
+    @cached_property
     def preferred(self) -> list[Run]:
         """All runs, the best on validation pictures first."""
-        scores = {id(run): summary(run.predictions.of("validation")) for run in self.runs}
-        return sorted(self.runs, key=lambda run: preference(scores[id(run)]))
+        order = sorted(range(len(self.runs)), key=lambda place: preference(self.validation[place]))
+        return [self.runs[place] for place in order]
 
     @cached_property
     def cross_fitted(self) -> list[dict[str, Measured] | None]:

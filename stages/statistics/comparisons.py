@@ -82,8 +82,7 @@ def compare(runs: Sequence[Run]) -> list[Comparison]:
                 second,
                 len(groups),
                 len(shared_folds(first, second)),
-                int(np.sum(one & ~other)),
-                int(np.sum(other & ~one)),
+                *discordant(one, other),
                 low,
                 high,
                 p,
@@ -91,6 +90,11 @@ def compare(runs: Sequence[Run]) -> list[Comparison]:
             )
         )
     return made
+
+
+def discordant(one: np.ndarray, other: np.ndarray) -> tuple[int, int]:
+    """Pictures that only the one, and that only the other gets right, from bool (n,) each."""
+    return int(np.sum(one & ~other)), int(np.sum(other & ~one))
 
 
 def shared_folds(one: Run, other: Run) -> set[int]:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from stages.networks import models
 from stages.params import Training
 from stages.training.batches import Batches, Validation
 from stages.training.devices import Device
@@ -120,8 +121,8 @@ def pays_compiled(model: keras.Model, device: Device) -> bool:
     A head is so small that to start the compiled function takes longer; several devices meet in the
     middle of a step, which XLA cannot compile.
     """
-    values = sum(np.prod(variable.shape) for variable in model.trainable_variables)
-    return values >= COMPILED and device.strategy.num_replicas_in_sync == 1
+    large = models.count(model.trainable_variables) >= COMPILED
+    return large and device.strategy.num_replicas_in_sync == 1
 
 
 def lengthened(batches: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
