@@ -21,6 +21,7 @@ from stages.params.schema import (
     Augment,
     Checks,
     Class,
+    Compute,
     Download,
     Export,
     Filters,
@@ -34,9 +35,9 @@ from stages.params.schema import (
 from stages.params.words import FILE, refuse, shown
 
 __all__ = [
-    "FILE", "NETWORKS", "SOURCES", "UNSET", "Augment", "Checks", "Class", "Download", "Export",
-    "Filters", "Finetune", "Rgb", "Scrape", "Split", "Study", "Training", "changed", "check",
-    "load", "own_value", "with_seed",
+    "FILE", "NETWORKS", "SOURCES", "UNSET", "Augment", "Checks", "Class", "Compute", "Download",
+    "Export", "Filters", "Finetune", "Rgb", "Scrape", "Split", "Study", "Training", "changed",
+    "check", "load", "own_value", "with_seed",
 ]  # fmt: skip
 
 _loaded: dict[str, Any] = {}  # by the names that `load` was asked for

@@ -228,6 +228,24 @@ class Export(Section):
     litert: bool
 
 
+class Compute(Section):
+    engine: Literal["local", "ray"]
+    address: str = Field(
+        pattern=r"^(ray://)?([\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}$|^$",
+        description='host:port or ray://host:port of a Ray cluster, or "" for Ray on this machine',
+    )
+    resource: str = Field(
+        pattern=r"^[\w.-]*$", description='the name of a Ray resource, or "" for any node'
+    )
+
+    @model_validator(mode="after")
+    def _places_are_of_a_cluster(self) -> Compute:
+        for name in ("address", "resource"):
+            if self.engine == "local" and getattr(self, name):
+                raise ValueError(f'{name}|"", as compute.engine is local')
+        return self
+
+
 class Study(Section):
     seed: int = Field(ge=0, le=2**32 - 1)
     classes: dict[ClassName, Class] = Field(
@@ -248,6 +266,7 @@ class Study(Section):
     finetune: Finetune
     evaluate: Evaluate
     export: Export
+    compute: Compute
 
     @field_validator("classes", mode="before")
     @classmethod

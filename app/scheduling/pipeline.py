@@ -1,0 +1,117 @@
+"""The stages of dvc.yaml as DVC knows them: what each needs, whether it is to run, its results.
+
+Of DVC this takes what `dvc repro` itself is made of (3.67, dvc/repro.py and dvc/stage), in its
+order, so that dvc.lock and the run cache come out the same.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.rwlock import rwlock
+from dvc.stage import Stage
+from dvc.stage.cache import RunCacheNotFoundError
+from dvc.utils.collections import ensure_list
+
+from stages.errors import StudyError
+
+PIPELINE = "dvc.yaml"
+
+
+class Pipeline:
+    """The stages that lead to the targets; all of dvc.yaml without any. For one thread.
+
+    Inside its block other commands of DVC may look, but cannot run or change what is here.
+    """
+
+    def __init__(self, targets: Sequence[str], force: bool) -> None:
+        self.force = force
+        self._held = ExitStack()
+        try:
+            self.repo = Repo(_wait_for_lock=True)
+            with self.repo.lock:
+                graph = get_active_graph(self.repo.index.graph)
+                wanted = collect_stages(self.repo, targets or [PIPELINE])
+                self.order: list[Stage] = plan_repro(graph, wanted)
+        except DvcException as error:
+            raise StudyError(str(error)) from None
+        self.needs = {stage: set(graph.successors(stage)) for stage in self.order}
+
+    def __enter__(self) -> Pipeline:
+        """Raises StudyError where another command works on the same files."""
+        places = {
+            kind: sorted({place.fs_path for stage in self.order for place in getattr(stage, kind)})
+            for kind in ("deps", "outs")
+        }
+        try:
+            with self.repo.lock:
+                self._held.enter_context(self._claimed(**places))
+        except DvcException as error:
+            raise StudyError(str(error)) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self.repo.lock:
+            self._held.close()
+        self.repo.close()
+
+    def settled(self, stage: Stage) -> bool:
+        """Whether a stage needs no run: it is unchanged, or DVC still has what such a run gave."""
+        with self._locked():
+            if not self.force and not stage.changed():
+                print(f"Stage '{stage.addressing}' didn't change, skipping", flush=True)
+                return True
+            if not stage.cmd:  # of `dvc add` and its like
+                stage.reproduce(force=self.force)
+                stage.dump(update_pipeline=False)
+                return True
+            stage.remove_outs(ignore_remove=False)
+            if not self.force and self._restored(stage):
+                self._save(stage)
+                return True
+            return False
+
+    def commit(self, stage: Stage) -> None:
+        """Record what a stage has made. Raises StudyError where an output is missing."""
+        try:
+            with self._locked():
+                self._save(stage)
+        except DvcException as error:
+            raise StudyError(str(error)) from None
+
+    def _restored(self, stage: Stage) -> bool:
+        try:
+            self.repo.stage_cache.restore(stage)
+        except RunCacheNotFoundError:
+            return False
+        print(f"Stage '{stage.addressing}' is cached, its outputs are checked out", flush=True)
+        return True
+
+    @staticmethod
+    def _save(stage: Stage) -> None:
+        kept_by_git = any(
+            not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot)
+        )
+        stage.save(run_cache=not kept_by_git)
+        stage.commit()
+        stage.dump(update_pipeline=False)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self.repo.lock, self.repo.scm_context():
+            yield
+
+    def _claimed(self, deps: list[str], outs: list[str]):
+        hardlink = self.repo.config["core"].get("hardlink_lock", False)
+        command = " ".join(sys.argv)  # as DVC names itself, whose own locks then are these
+        return rwlock(self.repo.tmp_dir, self.repo.fs, command, deps, outs, hardlink)
+
+
+def commands(stage: Stage) -> str:
+    """What the shell is to run for a stage."""
+    return " && ".join(ensure_list(stage.cmd))
