@@ -36,10 +36,10 @@ test: environment ## the tests, then what `make lint` would say
 
 slow: environment ## tests that take minutes: pages of docs/ followed, branches, faults, browsers, fuzzing
 	@.venv/bin/python -m pip install --quiet --require-hashes \
-	  -r requirements-remotes.txt -r tests/sharing/requirements.txt
+	  -r requirements-ray.txt -r requirements-remotes.txt -r tests/sharing/requirements.txt
 	@$(IN_VENV) python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder \
-	  tests/sharing tests/app tests/test_branches.py tests/test_docs.py tests/test_pipeline.py \
-	  tests/test_study.py $(ARGS)
+	  tests/sharing tests/app tests/compute tests/test_branches.py tests/test_docs.py \
+	  tests/test_pipeline.py tests/test_study.py $(ARGS)
 
 mutants: environment ## which small changes of the code no test sees; ARGS="web" takes one room
 	@$(IN_VENV) python -m benchmarks.mutants $(ARGS)
@@ -62,6 +62,8 @@ lock: environment ## pin what requirements*.in ask for; ARGS=--upgrade takes the
 	@$(COMPILE) --constraint requirements.txt requirements-serve.in --output-file requirements-serve.txt
 	@$(COMPILE) $(call beside,requirements.txt) \
 	  requirements-gpu.in --output-file requirements-gpu.txt
+	@$(COMPILE) $(call beside,requirements.txt) \
+	  requirements-ray.in --output-file requirements-ray.txt
 
 parity: environment .parity/done ## our networks against PyTorch's; brings PyTorch, some gigabytes
 	@.parity/bin/python -m tests.zoo.parity.timm_outputs

@@ -287,7 +287,10 @@ def test_an_environment_whose_python_is_gone_is_made_again(machine):
     assert "-m venv .venv" in machine.done()
 
 
-FOR_CI = [ROOT / "requirements-remotes.txt", ROOT / "tests/sharing/requirements.txt"]
+FOR_CI = [
+    *(ROOT / f"requirements-{name}.txt" for name in ("ray", "remotes")),
+    ROOT / "tests/sharing/requirements.txt",
+]
 LOCKS = [ROOT / "requirements.txt", ROOT / "requirements-gpu.txt", *FOR_CI]
 OF_IMAGE = ROOT / "requirements-serve.txt"  # which is no part of the environment
 EVERY_LOCK = [*LOCKS, OF_IMAGE]
@@ -297,7 +300,7 @@ EVERY_LOCK = [*LOCKS, OF_IMAGE]
 def test_every_line_of_a_lock_is_a_pin_with_hashes(lock):
     comments = re.compile(r"^ *#.*\n", re.M)
     assert PIN.sub("", comments.sub("", lock.read_text())).strip() == ""
-    assert len(PIN.findall(lock.read_text())) > 10
+    assert len(PIN.findall(lock.read_text())) > 1
 
 
 @pytest.mark.parametrize("lock", EVERY_LOCK, ids=str)
@@ -308,7 +311,7 @@ def test_a_lock_names_no_index_and_no_place(lock):
 @pytest.mark.parametrize("lock", [LOCKS[0], *FOR_CI, OF_IMAGE], ids=str)
 def test_a_lock_pins_everything_that_is_asked_for(lock):
     asked = re.findall(r"^[a-z0-9-]+", lock.with_suffix(".in").read_text(), re.M)
-    assert len(asked) > 2
+    assert asked
     assert set(asked) <= set(PIN.findall(lock.read_text()))
 
 
