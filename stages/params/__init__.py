@@ -37,7 +37,7 @@ from stages.params.words import FILE, refuse, shown
 __all__ = [
     "FILE", "NETWORKS", "SOURCES", "UNSET", "Augment", "Checks", "Class", "Compute", "Download",
     "Export", "Filters", "Finetune", "Rgb", "Scrape", "Split", "Study", "Training", "changed",
-    "check", "load", "own_value", "with_seed",
+    "check", "compute", "load", "own_value", "with_seed",
 ]  # fmt: skip
 
 _loaded: dict[str, Any] = {}  # by the names that `load` was asked for
@@ -62,6 +62,11 @@ def load(*names: str) -> SimpleNamespace:
             value = part
         setattr(asked, section, value)
     return asked
+
+
+def compute() -> Compute:
+    """Where work runs. No result depends on it, so no stage declares it. Raises ParameterError."""
+    return check(file.read()).compute
 
 
 def changed() -> list[str]:

@@ -26,12 +26,14 @@ CHOSEN = ("stages.sources", "stages.zoo")
 # params.yaml are watched by DVC itself.
 WITHOUT_EFFECT = {
     "stages",
+    *(f"stages.compute.{part}" for part in ("cluster", "remote")),  # they bring what others made
     "stages.errors",
     *(f"stages.params{part}" for part in ("", ".explain", ".file", ".schema", ".words")),
     "stages.networks.onednn",  # rounds otherwise, as another processor does
     "stages.runtime.committed",
     "stages.runtime.fingerprints",
     "stages.runtime.keras_start",
+    "stages.runtime.processors",  # names the processor; rounding is the processor's own
     "stages.runtime.program",
     "stages.runtime.progress",
     "stages.runtime.tensorflow_messages",

@@ -1,0 +1,207 @@
+"""A Ray cluster, reached and looked at: which nodes get work, and that they compute alike."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+from stages.errors import StudyError
+from stages.params import Compute
+from stages.runtime import fingerprints, processors
+
+PROJECT = Path(__file__).resolve().parents[2]
+INSTALL = "`.venv/bin/python -m pip install --require-hashes -r requirements-ray.txt`"
+SECONDS = 10  # for an address to answer
+LOOK = 300  # seconds for all nodes to say what they are; the first time they unpack the code
+# Variables that decide how TensorFlow and what it calls compute: those of this machine hold.
+ARITHMETIC = ("DNNL_", "KERAS_", "NPY_", "ONEDNN_", "TF_", "XLA_")
+
+
+@dataclass(frozen=True)
+class Node:
+    id: str
+    host: str
+    cpus: int
+    gpus: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What decides bytes on a machine, beside code and inputs; `words` is for its user."""
+
+    instructions: str
+    packages: Mapping[str, str]
+    words: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The nodes that get work, all of one kind."""
+
+    nodes: tuple[Node, ...]
+
+    def options(self, cpus: int, gpus: int = 0) -> dict[str, object]:
+        """For `ray.remote(…).options(…)`: a place on one of these nodes, not on one that comes."""
+        among = ",".join(node.id for node in self.nodes)
+        places = {"ray.io/node-id": f"in({among})"}
+        return {"num_cpus": cpus, "num_gpus": gpus, "label_selector": places}
+
+    def places(self, cpus: int) -> int:
+        """How many that take so many cores find a place at once."""
+        return sum(node.cpus // cpus for node in self.nodes)
+
+    def is_there(self) -> bool:
+        """Whether any of the nodes still is."""
+        return any(node in self.nodes for node in _alive())
+
+
+@contextmanager
+def connected(compute: Compute) -> Iterator[Cluster]:
+    """The cluster of `compute`, or Ray on this machine alone, for as long as the block lasts.
+
+    The nodes have the code of this folder, and the variables that decide how TensorFlow computes.
+    Raises StudyError where Ray is missing, nothing answers, no node may get work, or nodes differ
+    from this machine in processor or packages.
+    """
+    ray = _ray()
+    _start(ray, compute.address)
+    try:
+        nodes = tuple(node for node in _alive(compute.resource) if node.cpus)
+        if not nodes:
+            having = f"the resource {compute.resource} and " if compute.resource else ""
+            raise StudyError(f"compute: no node of the cluster has {having}a core: `ray status`")
+        packages = _packages()
+        require_alike(facts(packages), _looked_at(ray, nodes, packages))
+        yield Cluster(nodes)
+    finally:
+        ray.shutdown()
+
+
+def facts(packages: Sequence[str]) -> Facts:
+    """Of the machine that calls it; a package that it has not is at version ""."""
+    versions = {name: _version(name) for name in packages}
+    return Facts(processors.instructions(), versions, processors.in_words())
+
+
+def _ray() -> ModuleType:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # else a cluster that starts here tells its makers
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as it will be, says Ray
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise StudyError(f"compute.engine is ray, which is not installed: {INSTALL}") from None
+    return ray
+
+
+def _start(ray: ModuleType, address: str) -> None:
+    """Reach the cluster, or start one that ends with this process."""
+    if address:
+        _require_answer(address)
+    variables = {name: value for name, value in os.environ.items() if name.startswith(ARITHMETIC)}
+    # With a folder of its own a worker does not look for code in one of the same name on its node.
+    others = [f"/{path.name}" for path in PROJECT.iterdir() if path.name != "stages"]
+    code = {"working_dir": str(PROJECT), "excludes": [*others, "__pycache__"]}
+    own = {} if address else {"include_dashboard": False}
+    try:
+        ray.init(
+            address or "local",
+            runtime_env=code | {"env_vars": variables},
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            **own,
+        )
+    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        raise StudyError(
+            f"compute.address: Ray cannot use {address or 'this machine'} ({_line(error)}): "
+            "docs/parallel.md says how a cluster is started"
+        ) from None
+
+
+def _require_answer(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS).close()
+    except OSError as error:
+        raise StudyError(
+            f"compute.address: nothing answers at {address} ({error.strerror or error}): "
+            "docs/parallel.md says how a cluster is started"
+        ) from None
+
+
+def _alive(resource: str = "") -> list[Node]:
+    """The nodes that are there now, those that have the resource."""
+    import ray
+
+    found = []
+    for node in ray.nodes():
+        has = node["Resources"]
+        if node["Alive"] and (not resource or has.get(resource)):
+            counts = (int(has.get(name, 0)) for name in ("CPU", "GPU"))
+            found.append(Node(node["NodeID"], node["NodeManagerHostname"], *counts))
+    return sorted(found, key=lambda node: (node.host, node.id))
+
+
+def _looked_at(
+    ray: ModuleType, nodes: tuple[Node, ...], packages: Sequence[str]
+) -> dict[str, Facts]:
+    """What each node says of itself, by a name that tells it from the others."""
+    ask, asked = ray.remote(facts), {}
+    for node in nodes:
+        alone = Cluster((node,)).options(cpus=0)
+        asked[f"{node.host} ({node.id[:8]})"] = ask.options(**alone).remote(packages)
+    found = {}
+    for name, answer in asked.items():
+        try:
+            found[name] = ray.get(answer, timeout=LOOK)
+        except ray.exceptions.RayError as error:
+            raise StudyError(
+                f"compute: node {name} cannot run the study ({_line(error)}): it takes the "
+                "packages of requirements.txt and requirements-ray.txt"
+            ) from None
+    return found
+
+
+def require_alike(here: Facts, nodes: Mapping[str, Facts]) -> None:
+    """Raises StudyError where a node would round otherwise than this machine."""
+    kinds: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, node in [("this machine", here), *nodes.items()]:
+        kinds[node.instructions, node.words].append(name)
+        if node.instructions == here.instructions and node.packages != here.packages:
+            package = next(p for p in here.packages if node.packages[p] != here.packages[p])
+            raise StudyError(
+                f"compute: {name} has {package} {node.packages[package] or 'not at all'}, this "
+                f"machine {here.packages[package]}: install requirements.txt on both"
+            )
+    if len({instructions for instructions, _ in kinds}) > 1:
+        listed = "; ".join(f"{words}: {', '.join(names)}" for (_, words), names in kinds.items())
+        raise StudyError(
+            f"compute: processors of several kinds round otherwise ({listed}): give nodes of this "
+            "machine's kind a resource (`ray start --resources`), and name it in compute.resource"
+        )
+
+
+def _packages() -> list[str]:
+    """The project's own that make bytes."""
+    pins = fingerprints.locked((PROJECT / fingerprints.LOCK).read_text(encoding="utf-8"))
+    ours = {name for name, pin in pins.items() if fingerprints.OURS in pin.asked_by}
+    return sorted(ours - fingerprints.PACKAGES_WITHOUT_EFFECT)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _line(error: Exception) -> str:
+    """The last line of what may be a page; it has the cause."""
+    return " ".join(str(error).strip().splitlines()[-1:])
