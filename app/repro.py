@@ -1,8 +1,8 @@
 """`python -m app.repro`: `dvc repro`, with stages side by side that do not need each other.
 
 DVC runs one stage at a time (its issue 755). Here each stage starts as soon as its inputs are
-there, on this machine's cores. Results are committed to DVC as `dvc repro` does it, which then
-finds nothing left to run.
+there, on this machine's cores. Results are committed to DVC as `dvc repro` does it, which then finds
+nothing left to run.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages import zoo
-from stages.params import load
+from stages.compute import engines
+from stages.params import compute, load
 from stages.pictures import datasets
 from stages.runtime.program import run
 from stages.training import devices
@@ -21,9 +22,11 @@ def main(model: str) -> str:
     files = datasets.kept_files()
     make_reproducible(seed=0)  # nothing is drawn here but the views, by their own
     device = devices.choose(params.device, zoo.lookup(model).ENTRY.family)
+    devices.require_processor(compute())
     # The activations that fine-tuning begins with fall off on the way, and are kept.
     backbone = FrozenBackbone(model, files, params, device)
-    backbone.write_features(Path("models", model, "features"))
+    with engines.chosen(compute()) as engine:
+        backbone.write_features(Path("models", model, "features"), engine)
     views = len(files) * params.augment.views
     return f"{len(files):,} pictures and {views:,} varied views of them"
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from stages.compute import engines
 from stages.errors import StudyError
-from stages.params import Rgb, load
-from stages.pictures import decoding, exclusions, images, isolation, shards
+from stages.params import Rgb, compute, load
+from stages.pictures import conversions, exclusions, images, isolation, shards
+from stages.pictures.conversions import Conversions
+from stages.runtime import fingerprints
 from stages.runtime.program import run
 from stages.runtime.progress import progress
 from stages.tables import read_table, write_json, write_table
 
 RAW, RGB = Path("data/raw"), Path("data/rgb")
-COLUMNS = (
-    *("file", "class", "raw", "status", "reason"),
-    *("mode", "format", "width", "height", "sha256", "image_url"),  # of the file as it came
-)
-BLANK = dict.fromkeys(COLUMNS, "")
+CRASHED = f"its decoder crashed or took more than {isolation.CPU_SECONDS} s"
 
 
 def main() -> str:
@@ -29,19 +29,24 @@ def main() -> str:
     manifest = read_table(RAW / "manifest.csv")
     unwanted = exclusions.read()
     found = find(manifest)
-    # Not only for tidiness: these may be links into DVC's cache, and writing through one spoils it.
-    shutil.rmtree(RGB, ignore_errors=True)
-    urls = {row["file"]: row["image_url"] for row in manifest}
-    rows = [row | {"image_url": urls.get(row["raw"], "")} for row in convert_all(found, rgb)]
-    rows, unmet = exclude(unwanted, rows)
-    require_every_class(rows, manifest)
-    shards.pack(RGB)
-    write_table(RGB / "manifest.csv", COLUMNS, rows)
+    with Conversions(key(rgb)) as made:
+        with engines.chosen(compute()) as engine:
+            rows = convert_all(found, rgb, made, engine)
+        urls = {row["file"]: row["image_url"] for row in manifest}
+        rows = [row | {"image_url": urls.get(row["raw"], "")} for row in rows]
+        rows, unmet = exclude(unwanted, rows, made.pictures)
+        require_every_class(rows, manifest)
+        put_in_place(made.pictures, rows)
     counts = summary(rows)
     write_json("reports/to_rgb.json", counts | {"exclusions_unmet": unmet})
     return "{kept:,} pictures converted, {rejected:,} rejected, {excluded:,} excluded".format(
         **counts
     )
+
+
+def key(rgb: Rgb) -> str:
+    """What decides, beside its bytes, what becomes of a picture."""
+    return json.dumps([rgb.model_dump(), fingerprints.fingerprint("stages.to_rgb")])
 
 
 def find(manifest: list[dict[str, str]]) -> dict[str, str]:
@@ -61,41 +66,53 @@ def find(manifest: list[dict[str, str]]) -> dict[str, str]:
     return found
 
 
-def convert_all(found: dict[str, str], rgb: Rgb) -> list[dict]:
-    """A row for every picture found, in the same order, made on all cores."""
+def convert_all(
+    found: dict[str, str], rgb: Rgb, made: Conversions, engine: engines.Engine
+) -> list[dict]:
+    """A row for every picture found, in the same order; what was made before is taken."""
     rows = {}
     with progress("to_rgb", len(found), "picture") as advance:
-        for raw, row in isolation.on_all_cores(partial(convert, rgb=rgb), found.items()):
-            rows[raw] = row or _crashed(raw)
+
+        def left() -> Iterator[tuple[str, bytes]]:
+            for raw, file in found.items():
+                try:
+                    data = _read(raw)
+                except images.PictureError as error:
+                    rows[raw] = conversions.rejected(raw, str(error))
+                    continue
+                if row := made.row(raw, file, data):
+                    rows[raw] = row
+                    advance(1)
+                else:
+                    yield raw, data
+
+        for raw, result in engine.isolated(partial(conversions.convert, rgb=rgb), left()):
+            row, png = result or (conversions.rejected(raw, CRASHED), None)
+            rows[raw] = made.add(row | {"file": found[raw] if png else ""}, png)
             advance(1)
     if rows.keys() != found.keys():
         raise StudyError(f"{len(found)} pictures found, {len(rows)} converted: report this")
     return [rows[raw] for raw in found]
 
 
-def convert(raw: str, file: str, rgb: Rgb) -> dict:
-    """The row of one picture; where it is kept, its PNG is written."""
-    row = {"class": Path(raw).parent.name, "raw": raw}
-    try:
-        data = _read(raw)
-        row["sha256"] = hashlib.sha256(data).hexdigest()
-        picture = decoding.decode(data, rgb.max_megapixels, rgb.max_side)
-        width, height = picture.size
-        row |= {"mode": picture.mode, "format": picture.format, "width": width, "height": height}
-        picture = images.shrink(images.to_rgb(picture, rgb.background), rgb.max_side)
-    except images.PictureError as error:
-        return BLANK | row | {"status": "rejected", "reason": str(error)}
-    (RGB / file).parent.mkdir(parents=True, exist_ok=True)
-    (RGB / file).write_bytes(images.as_png(picture))
-    return BLANK | row | {"status": "kept", "file": file}
+def put_in_place(pictures: Path, rows: list[dict]) -> None:
+    """data/rgb, of the pictures of a folder that is then no more."""
+    # Not written over: what is there may be links into DVC's cache, and that would spoil it.
+    shutil.rmtree(RGB, ignore_errors=True)
+    RGB.parent.mkdir(exist_ok=True)
+    pictures.rename(RGB)
+    shards.pack(RGB)
+    write_table(RGB / "manifest.csv", conversions.COLUMNS, rows)
 
 
-def exclude(unwanted: list[exclusions.Exclusion], rows: list[dict]) -> tuple[list[dict], int]:
+def exclude(
+    unwanted: list[exclusions.Exclusion], rows: list[dict], pictures: Path
+) -> tuple[list[dict], int]:
     """The rows, excluded pictures marked and taken away; how many exclusions met no picture."""
     marked, unmet = exclusions.apply(unwanted, rows)
     for before, after in zip(rows, marked, strict=True):
         if before["file"] and not after["file"]:
-            (RGB / before["file"]).unlink()
+            (pictures / before["file"]).unlink()
     if unmet:
         named = f"line {unmet[0].line}, {unmet[0].key}"
         print(
@@ -142,13 +159,6 @@ def _read(raw: str) -> bytes:
         return shards.read(RAW, raw)
     except (FileNotFoundError, NotADirectoryError):
         raise images.PictureError("missing, though the manifest lists it") from None
-
-
-def _crashed(raw: str) -> dict:
-    reason = f"its decoder crashed or took more than {isolation.CPU_SECONDS} s"
-    return BLANK | {
-        **{"class": Path(raw).parent.name, "raw": raw, "status": "rejected", "reason": reason}
-    }
 
 
 if __name__ == "__main__":

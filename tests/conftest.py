@@ -54,8 +54,10 @@ def study(tmp_path, monkeypatch) -> Path:
 def list_raw(study):
     """Call it when data/raw is drawn: it lists what is there as the scrape stage would.
 
-    And nothing is excluded, unless the test has written the file.
+    And nothing is excluded, unless the test has written the file. The code is there, as in a clone.
     """
+    (study / "stages").symlink_to(PROJECT / "stages")
+    shutil.copy(PROJECT / "requirements.txt", study)
 
     def write(*missing: str) -> None:
         raw = study / "data/raw"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from stages import to_rgb
 from stages.errors import StudyError
-from stages.pictures import images, isolation
+from stages.pictures import conversions, images, isolation
 from stages.tables import read_table
 
 PINK = (255, 127, 127)
@@ -214,8 +214,8 @@ def test_a_picture_whose_process_ends_is_a_row_with_its_reason(study, list_raw, 
     convert_all = isolation.on_all_cores  # a file that crashes every decoder is not at hand
 
     def with_a_crash(work, found):
-        for raw, row in convert_all(work, found):
-            yield raw, None if "bad" in raw else row
+        for raw, made in convert_all(work, found):
+            yield raw, None if "bad" in raw else made
 
     monkeypatch.setattr(isolation, "on_all_cores", with_a_crash)
     to_rgb.main()
@@ -230,6 +230,7 @@ def test_a_full_disk_is_no_rejection(study, list_raw, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
+    data = (study / "data/raw/Cat/a.png").read_bytes()
     monkeypatch.setattr(images, "as_png", full)
     with pytest.raises(OSError, match="No space left"):
-        to_rgb.convert("Cat/a.png", "Cat/a.png", to_rgb.load("rgb").rgb)
+        conversions.convert("Cat/a.png", data, to_rgb.load("rgb").rgb)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from contextlib import suppress
 
 import psutil
@@ -49,7 +48,6 @@ class Cores:
             errors="replace",
             start_new_session=True,  # Ctrl-C reaches it by `interrupt`, and only once
         )
-        started = time.monotonic()
         self._processes.add(process)
         with process:
             for line in process.stdout:
@@ -57,7 +55,6 @@ class Cores:
         self._processes.discard(process)
         if process.returncode:
             raise StudyError(f"failed with exit code {process.returncode}")
-        say(stage, f"done in {time.monotonic() - started:.0f} s")
 
     def interrupt(self) -> None:
         self._ended = True

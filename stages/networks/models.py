@@ -24,7 +24,11 @@ PIECE = 1 << 24  # bytes of features read at once
 
 def pretrained(name: str) -> keras.Model:
     """The backbone that the stage `weights` made: [-1, 1] RGB (n, size, size, 3) → features."""
-    return _backbone(Path("models", name, "pretrained"))
+    return load_backbone(pretrained_folder(name))
+
+
+def pretrained_folder(name: str) -> Path:
+    return Path("models", name, "pretrained")
 
 
 def head(features: int, classes: int) -> keras.Model:
@@ -137,7 +141,7 @@ def card(
     the training engine says of the epoch whose weights these are.
     """
     entry = zoo.lookup(name).ENTRY
-    made_from = read_json(Path("models", name, "pretrained", CARD))
+    made_from = read_json(pretrained_folder(name) / CARD)
     return {
         "network": name,
         "title": entry.title,
@@ -156,7 +160,7 @@ def card(
 def load_trained(folder: Path) -> tuple[keras.Model, dict]:
     """A trained model, RGB in [-1, 1] → logits, and its card."""
     card = read_json(folder / CARD)
-    backbone = _backbone(folder)
+    backbone = load_backbone(folder)
     top = load_head(folder, backbone.output_shape[1], len(card["classes"]))
     return keras.Model(backbone.input, top(backbone.output)), card
 
@@ -169,7 +173,8 @@ def load_head(folder: Path, features: int, classes: int) -> keras.Model:
     return top
 
 
-def _backbone(folder: Path) -> keras.Model:
+def load_backbone(folder: Path) -> keras.Model:
+    """The backbone of a model, as `pretrained` gives it."""
     card = read_json(folder / CARD)
     backbone = zoo.lookup(card["network"]).backbone(card["image_size"])
     load_weights(backbone, folder / BACKBONE)

@@ -76,13 +76,23 @@ def kept_files() -> list[str]:
 
 def read_pixels(files: Sequence[str], size: int, background: str) -> np.ndarray:
     """Pictures of data/rgb fitted into squares: uint8 (n, size, size, 3), on all cores."""
-    pixels = np.empty((len(files), size, size, 3), np.uint8)
+    return squares(content(files), size, background)
 
-    def read(index: int) -> None:
-        with Image.open(io.BytesIO(shards.read(RGB, files[index]))) as picture:
+
+def content(files: Sequence[str]) -> list[bytes]:
+    """What is in files of data/rgb."""
+    return [shards.read(RGB, file) for file in files]
+
+
+def squares(pictures: Sequence[bytes], size: int, background: str) -> np.ndarray:
+    """Pictures as files of data/rgb hold them, fitted into squares: as `read_pixels`."""
+    pixels = np.empty((len(pictures), size, size, 3), np.uint8)
+
+    def fit(index: int) -> None:
+        with Image.open(io.BytesIO(pictures[index])) as picture:
             pixels[index] = images.square(picture, size, background)
 
-    _on_all_cores(read, len(files))
+    _on_all_cores(fit, len(pictures))
     return pixels
 
 

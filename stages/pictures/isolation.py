@@ -13,17 +13,17 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from multiprocessing import connection
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Key, Value, Result = TypeVar("Key"), TypeVar("Value"), TypeVar("Result")
 
-BATCH = 256
+AHEAD = 4  # pictures for each process, under way or waiting: so many are in memory
 CPU_SECONDS = 60  # for one picture; the largest allowed take a few
 
 
@@ -32,29 +32,65 @@ def on_all_cores(
     jobs: Iterable[tuple[Key, Value]],
     seconds: float = CPU_SECONDS,
 ) -> Iterator[tuple[Key, Result | None]]:
-    """What `work` makes of each pair, with its key, as they come; None where it took its process.
+    """As `Isolation.each`, with a process for each core, which end with the last pair."""
+    with Isolation(work, os.cpu_count() or 1, seconds) as isolated:
+        yield from isolated.each(jobs)
 
-    A picture that kills its process takes the pictures beside it along: what is missing of its
-    batch is done again, each in a process of its own, to see which one it was. `work`, the pairs,
-    whose keys differ, and the results travel between processes. Pairs are taken as they are needed.
-    """
-    limited_work = partial(limited, work, seconds)
-    pool = processes()
-    try:
-        waiting = iter(jobs)
-        while left := dict(islice(waiting, BATCH)):
-            try:
-                asked = {pool.submit(limited_work, *pair): pair[0] for pair in left.items()}
-                for job in as_completed(asked):
-                    result = job.result()
-                    del left[asked[job]]
-                    yield asked[job], result
-            except BrokenProcessPool:
-                pool = processes()
-                for pair in left.items():
-                    yield pair[0], _alone(limited_work, *pair)
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+class Isolation(Generic[Key, Value, Result]):
+    """Some processes that do `work` on pairs, for as long as its block lasts."""
+
+    def __init__(
+        self, work: Callable[[Key, Value], Result], workers: int, seconds: float = CPU_SECONDS
+    ) -> None:
+        self.work = partial(limited, work, seconds)
+        self.workers = workers
+        self.pool = processes(workers)
+
+    def __enter__(self) -> Isolation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.shutdown(cancel_futures=True)
+
+    def each(self, jobs: Iterable[tuple[Key, Value]]) -> Iterator[tuple[Key, Result | None]]:
+        """What `work` makes of each pair, with its key, as they come; None where its process ended.
+
+        A picture that kills its process takes those beside it along: what was under way is done
+        again, each in a process of its own, to see which one it was. Keys, values and results
+        travel between processes. Pairs are taken as they are needed.
+        """
+        waiting, running = iter(jobs), {}
+        while True:
+            for pair in islice(waiting, AHEAD * self.workers - len(running)):
+                running[self._submit(pair)] = pair
+            if not running:
+                return
+            for job in wait(running, return_when=FIRST_COMPLETED).done:
+                if not isinstance(job.exception(), BrokenProcessPool):
+                    yield running.pop(job)[0], job.result()
+            if any(isinstance(job.exception(), BrokenProcessPool) for job in running if job.done()):
+                self.pool.shutdown()
+                self.pool = processes(self.workers)
+                yield from self._one_by_one(running)
+                running = {}
+
+    def _submit(self, pair: tuple[Key, Value]) -> Future:
+        try:
+            return self.pool.submit(self.work, *pair)
+        except BrokenProcessPool as error:  # one that is under way broke it a moment ago
+            broken: Future = Future()
+            broken.set_exception(error)
+            return broken
+
+    def _one_by_one(
+        self, running: dict[Future, tuple[Key, Value]]
+    ) -> Iterator[tuple[Key, Result | None]]:
+        for job, pair in running.items():
+            if job.done() and not job.exception():
+                yield pair[0], job.result()
+            else:
+                yield pair[0], _alone(self.work, *pair)
 
 
 def processes(workers: int | None = None) -> ProcessPoolExecutor:

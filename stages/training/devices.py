@@ -10,7 +10,9 @@ from typing import Literal
 import tensorflow as tf
 
 from stages.errors import ParameterError
+from stages.params import Compute
 from stages.runtime.tensorflow_messages import LEVEL, has_nvidia_gpu
+from stages.training.determinism import make_reproducible
 
 HIDDEN = ("", "-1")  # values of CUDA_VISIBLE_DEVICES by which a user keeps GPUs from TensorFlow
 UNUSABLE = (
@@ -54,6 +56,25 @@ def choose(setting: Literal["auto", "cpu", "gpu"], family: str | None = None) ->
     device = _of_gpus(gpus)
     print(f"device: {device.name}", flush=True)
     return device
+
+
+def start_elsewhere(family: str | None, threads: int) -> None:
+    """For a process that computes for another one: TensorFlow as that has it, on the processor.
+
+    The number of threads decides how a sum is rounded.
+    """
+    make_reproducible(seed=0)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    choose("cpu", family)
+
+
+def require_processor(compute: Compute) -> None:
+    """Raises ParameterError where a cluster's processors were to go on with what a GPU rounds."""
+    if compute.engine == "ray" and tf.config.get_visible_devices("GPU"):
+        raise ParameterError(
+            "params.yaml: device takes this machine's GPU, and compute.engine is ray, which "
+            "computes pictures on processors; allowed: device cpu, or engine local"
+        )
 
 
 def is_unusable() -> bool:

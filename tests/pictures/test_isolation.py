@@ -26,7 +26,7 @@ def never_ends(key: str, number: int) -> int:
 @pytest.mark.parametrize("work", [crashes, never_ends])
 def test_what_kills_its_process_has_no_result_and_the_others_have(monkeypatch, project, work):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(project), *sys.path]))
-    monkeypatch.setattr(isolation, "BATCH", 3)
+    monkeypatch.setattr(isolation, "AHEAD", 1)
     jobs = {"a": 1, "b": 2, "bad": 3, "c": 4}
     done = dict(isolation.on_all_cores(work, jobs.items(), seconds=1))
     assert done == {"a": 2, "b": 4, "bad": None, "c": 8}

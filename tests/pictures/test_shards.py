@@ -9,7 +9,7 @@ from PIL import Image
 from stages import checks, split, to_rgb
 from stages.pictures import shards
 from stages.pictures.datasets import read_pixels
-from stages.tables import read_table, write_table
+from stages.tables import read_table
 
 RAW, RGB = Path("data/raw"), Path("data/rgb")
 
@@ -124,17 +124,13 @@ def test_the_study_is_the_same_with_shards_as_without(study, list_raw, monkeypat
     assert not list(RGB.glob("*/*"))
 
 
-def test_a_picture_missing_from_the_shards_is_a_rejected_row(study, few):
+def test_a_picture_missing_from_the_shards_is_a_rejected_row(study, list_raw, few):
     for number in range(5):
         path = study / RAW / f"Cat/{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8), (number, 0, 0)).save(path)
     shards.pack(study / RAW)
-    columns = ("file", "class", "image_url")
-    files = [f"Cat/{number}.png" for number in range(6)]
-    rows = [{"file": file, "class": "Cat", "image_url": ""} for file in files]
-    write_table(RAW / "manifest.csv", columns, rows)
-    write_table("data/exclude.csv", ("file", "sha256", "reason"), [])
+    list_raw(*(f"Cat/{number}.png" for number in range(6)))
     to_rgb.main()
     ends = [row["reason"] for row in read_table(RGB / "manifest.csv")]
     assert ends == [*[""] * 5, "missing, though the manifest lists it"]

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from stages import params, weights
-from stages.training import activations, devices
+from stages.compute.engines import Local
+from stages.training import activations, devices, drafts, frozen_pass
 from stages.training.determinism import make_reproducible
 
 make_reproducible(0)
@@ -35,32 +36,34 @@ def network(filters: int, kernel: int) -> tuple[keras.Model, keras.KerasTensor]:
     ],
 )
 def test_activations_are_kept_where_reading_them_takes_less_than_making_them(filters, kernel, kept):
-    assert activations.worth_keeping(*network(filters, kernel)) == kept
+    assert frozen_pass.worth_keeping(*network(filters, kernel)) == kept
 
 
 def test_the_pixels_themselves_are_kept_where_all_is_tuned():
     backbone, _ = network(1, 1)
-    assert not activations.worth_keeping(backbone, backbone.input)
+    assert not frozen_pass.worth_keeping(backbone, backbone.input)
 
 
 @pytest.mark.parametrize("xla", [False, True])
-@pytest.mark.parametrize("count", [1, activations.BATCH])
+@pytest.mark.parametrize("count", [1, frozen_pass.BATCH])
 def test_activations_and_features_are_those_of_the_network(count, xla):
     backbone, cut = network(4, 3)
     pixels = np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3), np.uint8)
-    maps, found = activations.both_outputs(backbone, cut, xla)(pixels)
+    found = frozen_pass.both_outputs(backbone, cut, xla)(pixels)
+    maps = found[frozen_pass.ACTIVATIONS]
     expected = keras.Model(backbone.input, [cut, backbone.output]).predict_on_batch(
         pixels / np.float32(127.5) - 1
     )
     assert maps.dtype == np.float32
     assert np.allclose(maps, expected[0], atol=1e-5)
-    assert np.allclose(found, expected[1], atol=1e-5)
+    assert np.allclose(found[frozen_pass.FEATURES], expected[1], atol=1e-5)
 
 
 def test_where_all_is_tuned_the_activations_are_the_pixels():
     backbone, _ = network(4, 3)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
-    maps, _ = activations.both_outputs(backbone, backbone.input, xla=False)(pixels)
+    found = frozen_pass.both_outputs(backbone, backbone.input, xla=False)(pixels)
+    maps = found[frozen_pass.ACTIVATIONS]
     assert maps.dtype == np.uint8
     assert np.array_equal(maps, pixels)
 
@@ -91,9 +94,9 @@ def content(folder):
 
 
 def test_the_pass_that_gives_the_features_leaves_the_activations(frozen, study, monkeypatch):
-    frozen().write_features(study / "features")
+    frozen().write_features(study / "features", Local())
     features = np.load(study / "features/views.npy")
-    monkeypatch.setattr(activations, "write", None)  # it would fail if it were called
+    monkeypatch.setattr(activations, "Draft", None)  # it would fail if it were called
     kept = frozen().activations()
     assert np.load(kept / "clean.npy").shape[:2] == (3, 1)
     assert np.load(kept / "views.npy").shape[:2] == features.shape[:2] == (3, 2)
@@ -102,12 +105,12 @@ def test_the_pass_that_gives_the_features_leaves_the_activations(frozen, study, 
 
 
 def test_activations_that_are_gone_are_made_again_to_the_same_bytes(frozen, study):
-    frozen().write_features(study / "features")
+    frozen().write_features(study / "features", Local())
     kept = frozen().activations()
     before, features = content(kept), content(study / "features")
     shutil.rmtree(kept)
     assert content(frozen().activations()) == before
-    frozen().write_features(study / "again")  # with the activations there
+    frozen().write_features(study / "again", Local())  # with the activations there
     assert content(study / "again") == features
 
 
@@ -126,7 +129,7 @@ def test_after_a_kill_no_half_of_them_is_taken_for_a_whole(frozen, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(activations, "new_array", killed)  # a kill at this moment cannot be timed
+        patch.setattr(drafts, "new_array", killed)  # a kill at this moment cannot be timed
         with pytest.raises(KeyboardInterrupt):
             frozen().activations()
     assert sorted(content(frozen().activations())) == ["clean.npy", "views.npy"]

@@ -1,0 +1,50 @@
+"""Real Ray clusters on this machine: each node a raylet with workers of its own."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+from ray.cluster_utils import Cluster
+
+# Which Ray does as it starts and ends a node.
+LEAVES_FILES_OPEN = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+LITTLE = {"include_dashboard": False, "object_store_memory": 100 << 20}
+
+
+@contextmanager
+def cluster(*nodes: dict) -> Iterator[Cluster]:
+    """A head without cores, and nodes of one core each, with what else is said of them.
+
+    `client` is the address that it has for those who are on none of its nodes.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    head = LITTLE | {"num_cpus": 0, "ray_client_server_port": port}
+    found = Cluster(initialize_head=True, head_node_args=head)
+    found.client = f"ray://127.0.0.1:{port}"
+    try:
+        for node in nodes:
+            found.add_node(**LITTLE | {"num_cpus": 1} | node)
+        yield found
+    finally:
+        found.shutdown()
+
+
+def ray(address: str, resource: str = "") -> dict[str, str]:
+    """What `compute` of params.yaml then is."""
+    return {"engine": "ray", "address": address, "resource": resource}
+
+
+def kill(node: object) -> None:
+    """The raylet and all that it started, as when a machine's power is cut."""
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    for process in [*raylet.children(recursive=True), raylet]:
+        os.kill(process.pid, signal.SIGKILL)

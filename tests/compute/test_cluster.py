@@ -1,0 +1,104 @@
+"""stages/compute/cluster.py: which nodes get work, and what ends a stage before there is any."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed: requirements-ray.txt has it")
+
+import ray
+
+from stages.compute import cluster
+from stages.errors import StudyError
+from stages.params import Compute
+from tests.compute import clusters
+
+pytestmark = clusters.LEAVES_FILES_OPEN
+HERE = cluster.facts(["numpy"])
+
+
+@pytest.fixture(scope="module")
+def two_nodes():
+    """One of them with a resource."""
+    with clusters.cluster({}, {"resources": {"mine": 1}}) as found:
+        yield found
+
+
+def compute(address: str, resource: str = "") -> Compute:
+    return Compute(engine="ray", address=address, resource=resource)
+
+
+@pytest.mark.parametrize("kind", ["address", "client"])
+def test_work_goes_to_nodes_that_have_the_resource_with_the_code_of_this_folder(two_nodes, kind):
+    def where() -> tuple[str, str]:  # in here, so that it is sent itself: nodes have no tests
+        import stages
+
+        return ray.get_runtime_context().get_node_id(), stages.__file__
+
+    with cluster.connected(compute(getattr(two_nodes, kind))) as found:
+        assert (len(found.nodes), found.places(1)) == (2, 2)
+    with cluster.connected(compute(getattr(two_nodes, kind), "mine")) as found:
+        (node,) = found.nodes
+        tasks = [ray.remote(where).options(**found.options(1)).remote() for _ in range(3)]
+        for at, file in ray.get(tasks):
+            assert at == node.id
+            assert not Path(file).is_relative_to(cluster.PROJECT)
+
+
+def test_no_node_with_the_resource_is_an_error_that_names_it(two_nodes):
+    with (
+        pytest.raises(StudyError, match=r"no node of the cluster has the resource theirs and a"),
+        cluster.connected(compute(two_nodes.address, "theirs")),
+    ):
+        pass
+
+
+def test_where_nothing_answers_one_line_says_so():
+    with (
+        pytest.raises(StudyError, match=r"nothing answers at 127.0.0.1:9 \(Connection refused\)"),
+        cluster.connected(compute("127.0.0.1:9")),
+    ):
+        pass
+
+
+def test_without_ray_one_line_has_the_command(study):
+    """In a process of its own, where it cannot be imported."""
+    code = """
+import sys
+sys.modules["ray"] = None
+from stages.compute import engines
+from stages.params import Compute
+with engines.chosen(Compute(engine="ray", address="", resource="")):
+    pass
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cluster.PROJECT, capture_output=True, text=True
+    )
+    assert done.stderr.splitlines()[-1] == (
+        "stages.errors.StudyError: compute.engine is ray, which is not installed: "
+        "`.venv/bin/python -m pip install --require-hashes -r requirements-ray.txt`"
+    )
+
+
+def test_nodes_that_are_as_this_machine_are_alike():
+    cluster.require_alike(HERE, {"a": HERE, "b": HERE})
+
+
+def test_a_processor_of_another_kind_is_named_with_its_nodes():
+    """Machines of two kinds are not at hand: what one would say of itself is made up."""
+    other = replace(HERE, instructions="avx512f", words="A newer one, AVX-512")
+    with pytest.raises(StudyError) as error:
+        cluster.require_alike(HERE, {"a": HERE, "b": other, "c": other})
+    assert f"({HERE.words}: this machine, a; A newer one, AVX-512: b, c)" in str(error.value)
+    assert "compute.resource" in str(error.value)
+
+
+def test_another_version_of_a_package_is_named():
+    other = replace(HERE, packages={"numpy": "1.0"})
+    with pytest.raises(StudyError, match=r"^compute: b has numpy 1\.0, this machine 2"):
+        cluster.require_alike(HERE, {"a": HERE, "b": other})
+    with pytest.raises(StudyError, match=r"^compute: b has numpy not at all"):
+        cluster.require_alike(HERE, {"b": replace(HERE, packages={"numpy": ""})})
