@@ -1,29 +1,42 @@
 """`python -m app.repro`: `dvc repro`, with stages side by side that do not need each other.
 
 DVC runs one stage at a time (its issue 755). Here each stage starts as soon as its inputs are
-there, on this machine's cores. Results are committed to DVC as `dvc repro` does it, which then finds
-nothing left to run.
+there: on this machine's cores or, with `compute.engine: ray` in params.yaml, on a cluster's.
+Results are committed to DVC as `dvc repro` does it, which then finds nothing left to run;
+docs/parallel.md.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from app.scheduling import local
 from app.scheduling.pipeline import Pipeline
-from app.scheduling.schedule import run_all
+from app.scheduling.schedule import Runner, run_all
 from stages.errors import StudyError
+from stages.params import FILE, load
 from stages.runtime.program import run_command
 
 
 def main(targets: Sequence[str], jobs: int | None, force: bool) -> str:
-    with Pipeline(targets, force) as pipeline, local.Cores(jobs) as runner:
-        outcome = run_all(pipeline, runner)
+    with Pipeline(targets, force) as pipeline, runner(jobs) as places:
+        outcome = run_all(pipeline, places)
     if outcome.failed:
         lost = f"; not run, as they need one of these: {', '.join(outcome.skipped)}"
         raise StudyError(f"failed: {', '.join(outcome.failed)}{lost if outcome.skipped else ''}")
     return f"{outcome.run} stages run, {outcome.unchanged} unchanged or restored"
+
+
+def runner(jobs: int | None) -> AbstractContextManager[Runner]:
+    """Where stages run, as params.yaml says; a project without one has its own cores."""
+    compute = load("compute").compute if FILE.exists() else None
+    if compute is None or compute.engine == "local":
+        return local.Cores(jobs)
+    from app.scheduling.on_ray import RayTasks  # here: Ray takes a second, and may be absent
+
+    return RayTasks(compute, jobs)
 
 
 def words() -> argparse.ArgumentParser:

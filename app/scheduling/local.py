@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
+import time
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 from dvc.stage import Stage
@@ -41,13 +44,14 @@ class Cores:
         say(stage, f"> {commands(stage)}")
         process = subprocess.Popen(  # noqa: S603, a command of dvc.yaml
             commands(stage),
-            **prepare_kwargs(stage) | {"shell": True},
+            **prepare_kwargs(stage) | {"shell": True, "env": environment(stage)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             start_new_session=True,  # Ctrl-C reaches it by `interrupt`, and only once
         )
+        started = time.monotonic()
         self._processes.add(process)
         with process:
             for line in process.stdout:
@@ -55,12 +59,19 @@ class Cores:
         self._processes.discard(process)
         if process.returncode:
             raise StudyError(f"failed with exit code {process.returncode}")
+        say(stage, f"done in {time.monotonic() - started:.0f} s")
 
     def interrupt(self) -> None:
         self._ended = True
         for process in list(self._processes):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGINT)
+
+
+def environment(stage: Stage) -> dict[str, str]:
+    """What DVC gives a command; its `python` is the one that runs this."""
+    given = prepare_kwargs(stage)["env"]
+    return given | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{given['PATH']}"}
 
 
 def cores() -> int:

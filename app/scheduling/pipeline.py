@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
@@ -17,10 +18,11 @@ from dvc.rwlock import rwlock
 from dvc.stage import Stage
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.utils.collections import ensure_list
+from dvc.utils.serialize import load_yaml, modify_yaml
 
 from stages.errors import StudyError
 
-PIPELINE = "dvc.yaml"
+PIPELINE, LOCK = "dvc.yaml", "dvc.lock"
 
 
 class Pipeline:
@@ -31,7 +33,7 @@ class Pipeline:
 
     def __init__(self, targets: Sequence[str], force: bool) -> None:
         self.force = force
-        self._held = ExitStack()
+        self._held, self._known = ExitStack(), list(_locked_stages())
         try:
             self.repo = Repo(_wait_for_lock=True)
             with self.repo.lock:
@@ -57,6 +59,7 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         with self.repo.lock:
+            self._sort_lock()
             self._held.close()
         self.repo.close()
 
@@ -84,6 +87,15 @@ class Pipeline:
         except DvcException as error:
             raise StudyError(str(error)) from None
 
+    def _sort_lock(self) -> None:
+        """Put new entries of dvc.lock in the order of `dvc repro`, not of who was done first."""
+        now = list(_locked_stages())
+        new = [stage.addressing for stage in self.order if stage.addressing not in self._known]
+        order = [name for name in [*self._known, *new] if name in now]
+        if order != now:
+            with modify_yaml(LOCK) as content:
+                content["stages"] = {name: content["stages"][name] for name in order}
+
     def _restored(self, stage: Stage) -> bool:
         try:
             self.repo.stage_cache.restore(stage)
@@ -103,13 +115,18 @@ class Pipeline:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with self.repo.lock, self.repo.scm_context():
+        with self.repo.lock, self.repo.scm_context(quiet=True):
             yield
 
     def _claimed(self, deps: list[str], outs: list[str]):
         hardlink = self.repo.config["core"].get("hardlink_lock", False)
         command = " ".join(sys.argv)  # as DVC names itself, whose own locks then are these
         return rwlock(self.repo.tmp_dir, self.repo.fs, command, deps, outs, hardlink)
+
+
+def _locked_stages() -> dict[str, object]:
+    """Those of dvc.lock, in its order."""
+    return load_yaml(LOCK).get("stages", {}) if Path(LOCK).exists() else {}
 
 
 def commands(stage: Stage) -> str:

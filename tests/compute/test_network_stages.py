@@ -1,0 +1,90 @@
+"""app/repro.py on a real cluster: two nodes, one of them killed, and a study of two networks."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from dvc.utils.serialize import load_yaml
+
+pytest.importorskip("ray", reason="Ray is not installed: requirements-ray.txt has it")
+
+from tests.compute import clusters
+from tests.tiny_study import MODELS, change, dvc, would_run
+
+pytestmark = [pytest.mark.slow, clusters.LEAVES_FILES_OPEN]
+TRAVEL = {
+    f"{name}@{model}" for name in ("transfer", "finetune", "explain", "export") for model in MODELS
+}
+
+
+@pytest.fixture(scope="module", params=["address", "client"])
+def nodes(request):
+    with clusters.cluster({}, {}) as found:
+        found.asked_at = getattr(found, request.param)
+        yield found
+
+
+@pytest.fixture
+def study(tiny_study, nodes):
+    """It has run as `dvc repro` runs it, and is to run on the cluster."""
+    change(tiny_study, lambda params: params.update(compute=clusters.ray(nodes.asked_at)))
+    return tiny_study
+
+
+def started(study, *words):
+    """`app.repro`, without what other studies have left in the user's cache."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "app.repro", *words],
+        cwd=study,
+        env=os.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def read_until(process, word):
+    """The lines up to one that has the word."""
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if word in line:
+            return lines
+    raise AssertionError("".join(lines))
+
+
+def test_another_engine_runs_nothing_again(study):
+    assert would_run(study) == set()
+
+
+def test_stages_of_a_cluster_make_the_bytes_of_dvc_repro(study, nodes):
+    """And a node that is killed while it trains costs time alone."""
+    before = load_yaml(study / "dvc.lock")
+    process = started(study, "--force")
+    lines = read_until(process, "[finetune@tiny_vit] >")
+    time.sleep(3)
+    if nodes.asked_at == nodes.address:
+        clusters.kill(nodes.list_all_nodes()[1])
+    lines += process.stdout
+    assert process.wait() == 0, "".join(lines)
+    assert load_yaml(study / "dvc.lock") == before
+    assert "up to date" in dvc(study, "status")
+    said = {line[1:].split("]")[0] for line in lines if line.startswith("[") and "> python" in line}
+    assert said >= TRAVEL
+
+
+def test_a_driver_that_was_killed_goes_on(study):
+    before = load_yaml(study / "dvc.lock")
+    change(study, lambda params: params["transfer"].update(epochs=2))
+    process = started(study)
+    read_until(process, "[finetune@tiny_vit] >")
+    process.kill()
+    process.communicate()
+    process = started(study)
+    said = process.communicate()[0]
+    assert process.returncode == 0, said
+    assert "Stage 'transfer@tiny_vit' didn't change" in said
+    assert "up to date" in dvc(study, "status")
+    assert load_yaml(study / "dvc.lock") != before
