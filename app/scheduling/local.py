@@ -16,6 +16,7 @@ from dvc.stage.run import prepare_kwargs
 
 from app.scheduling.pipeline import commands
 from stages.errors import StudyError
+from stages.runtime.processors import cores
 
 MEMORY = 4 << 30  # bytes, for one stage: the largest of the zoo takes 3.3 GB
 
@@ -72,11 +73,6 @@ def environment(stage: Stage) -> dict[str, str]:
     """What DVC gives a command; its `python` is the one that runs this."""
     given = prepare_kwargs(stage)["env"]
     return given | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{given['PATH']}"}
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def say(stage: Stage, line: str) -> None:
