@@ -4,17 +4,20 @@
 # without CUDA, are environment.sh's.
 
 .DEFAULT_GOAL := help
-.PHONY: help repro status demo try test slow mutants lint lock parity environment
+.PHONY: help repro parallel status demo try test slow mutants lint lock parity environment
 
 # dvc.yaml's commands are `python -m stages.…`: that python has to be the environment's.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 repro: environment ## run what the last change touches: data, networks, report (dvc repro)
 	@$(IN_VENV) python -m dvc repro $(ARGS)
 	@git diff --quiet HEAD -- dvc.lock 2>/dev/null || $(IN_VENV) python -m stages.runtime.committed
+
+parallel: environment ## the same with stages side by side, ARGS="-j 4 report"; docs/parallel.md
+	@$(IN_VENV) python -m app.repro $(ARGS)
 
 # An edit of code shows as one of source_code, until that has told which stages it concerns.
 status: environment ## what `make repro` would run: changes of data, settings and code (dvc status)

@@ -14,8 +14,8 @@ import yaml
 ROOT = Path(__file__).parents[1]
 PIN = re.compile(r"^([a-z0-9.-]+)==\S+(?: ;[^\\]*)?(?: *\\\n +--hash=sha256:[0-9a-f]{64})+$", re.M)
 TARGETS = [
-    *("help", "repro", "status", "demo", "try", "test", "slow", "mutants", "lint", "lock"),
-    "parity",
+    *("help", "repro", "parallel", "status", "demo", "try", "test", "slow", "mutants", "lint"),
+    *("lock", "parity"),
 ]
 
 # Stands in for a Python of some version: it answers environment.sh's questions as one would, and
