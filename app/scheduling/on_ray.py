@@ -24,7 +24,7 @@ from app.scheduling.local import Cores, say
 from app.scheduling.pipeline import commands
 from stages.compute import parcels
 from stages.compute.cluster import connected
-from stages.compute.commands import run_there
+from stages.compute.commands import Command
 from stages.errors import StudyError
 from stages.params import FILE, Compute, file
 from stages.runtime.processors import cores
@@ -52,6 +52,9 @@ class RayTasks:
         self._gpus = min(1, *(node.gpus for node in nodes))
         self.jobs = self._most or 1 + self._cluster.places(self._cpus)
         params = yaml.safe_dump(file.read() | {"compute": ALONE}, allow_unicode=True).encode()
+        self._command = ray.remote(Command).options(
+            **self._cluster.options(self._cpus, self._gpus), max_restarts=0
+        )
         self._code = ray.put(parcels.packed(Path.cwd(), CODE, {str(FILE): params}))
         return self
 
@@ -73,6 +76,8 @@ class RayTasks:
             except RayError as error:
                 if self._ended:
                     raise StudyError("interrupted") from None
+                if not self._cluster.is_there():
+                    raise StudyError("no node of the cluster is left: `ray status`") from None
                 say(stage, f"its node was lost ({type(error).__name__}): it runs again")
         raise StudyError(f"lost {TRIES} nodes: does it take more memory than they have?")
 
@@ -85,16 +90,16 @@ class RayTasks:
         deps = (dep for dep in stage.deps if not isinstance(dep, ParamsDependency))
         given = [self._code, *map(self._parcel, deps)]
         outs = [out.def_path for out in stage.outs]
-        place = self._cluster.options(self._cpus, self._gpus)
-        task = ray.remote(run_there).options(**place, max_retries=0, num_returns="streaming")
-        for coming in task.remote(commands(stage), given, outs, {DVC_STAGE: stage.addressing}):
-            told = ray.get(coming)
-            if isinstance(told, str):
+        with self._sending:  # Ray's client sends the class with the first
+            at = self._command.remote(commands(stage), given, outs, {DVC_STAGE: stage.addressing})
+        try:
+            while isinstance(told := ray.get(at.told.remote()), str):
                 say(stage, told)
-            elif isinstance(told, bytes):
-                parcels.unpack(told, Path.cwd())
-            else:
-                raise StudyError(f"failed with exit code {told}")
+        finally:
+            ray.kill(at)
+        if isinstance(told, int):
+            raise StudyError(f"failed with exit code {told}")
+        parcels.unpack(told, Path.cwd())
 
     def _parcel(self, dep: Dependency) -> ray.ObjectRef:
         """A dependency, sent once for all stages that read it."""

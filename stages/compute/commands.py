@@ -18,16 +18,35 @@ from stages.compute import parcels
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
-def run_there(
+Told = str | bytes | int  # a line; at the end a parcel of outputs, or the exit code of a failure
+
+
+class Command:
+    """A command at work, as an actor of Ray: a generator would not reach who is no node (ray://).
+
+    `given` are parcels, which the node fetches; `variables` are added to those of its worker.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        given: Sequence[ray.ObjectRef],
+        outs: Sequence[str],
+        variables: Mapping[str, str],
+    ) -> None:
+        self._told = _told(command, given, outs, variables)
+
+    def told(self) -> Told:
+        """What the command says next, once it does."""
+        return next(self._told)
+
+
+def _told(
     command: str,
     given: Sequence[ray.ObjectRef],
     outs: Sequence[str],
     variables: Mapping[str, str],
-) -> Iterator[str | bytes | int]:
-    """The lines that a command writes, then a parcel of its outputs, or the exit code of a failure.
-
-    `given` are parcels, which the node fetches; `variables` are added to those of its worker.
-    """
+) -> Iterator[Told]:
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with tempfile.TemporaryDirectory(prefix="vitoon-") as scratch:
         for parcel in ray.get(list(given)):

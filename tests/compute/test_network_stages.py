@@ -19,7 +19,7 @@ TRAVEL = {
 }
 
 
-@pytest.fixture(scope="module", params=["address", "client"])
+@pytest.fixture(scope="module", params=["client", "address"])
 def nodes(request):
     with clusters.cluster({}, {}) as found:
         found.asked_at = getattr(found, request.param)
