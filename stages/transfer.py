@@ -20,8 +20,7 @@ from stages.statistics import scores
 from stages.training import devices
 from stages.training.batches import Batches, Validation, stored
 from stages.training.determinism import make_reproducible
-from stages.training.devices import Device
-from stages.training.heads import trained_head
+from stages.training.heads import Heads
 from stages.training.learning_curve import in_words
 
 
@@ -29,17 +28,17 @@ def main(model: str) -> str:
     params = load("seed", "device", "rgb.background", "transfer")
     listing = datasets.read_listing()
     make_reproducible(params.seed)
-    device = devices.choose(params.device)
+    heads = Heads(devices.choose(params.device))
     folder, name = Path("models", model), f"{model}-transfer"
 
     inputs = partial(stored, folder / "features", settings=params.transfer, seed=params.seed)
-    with trained_head(name, inputs(listing), device, Path("reports/training", name)) as trained:
+    with heads.trained(name, inputs(listing), Path("reports/training", name)) as trained:
         card = models.card(model, "transfer", listing, params, trained.chosen)
         pretrained, head = folder / "pretrained" / models.BACKBONE, trained.head
         count = models.count(head.trainable_variables)
         models.save_trained(folder / "transfer", pretrained, head, count, card, trained.logits)
 
-    others = fold_by_fold(name, listing, inputs, device)
+    others = fold_by_fold(name, listing, inputs, heads)
     said = followed(others, f"{model} folds", listing.fold_count - 1, "fold")
     scores.write_predictions(Path("reports/folds", f"{name}.csv"), list(said))
     return in_words(trained.chosen)
@@ -49,12 +48,12 @@ Inputs = Callable[[Listing], tuple[Batches, Validation]]
 
 
 def fold_by_fold(
-    name: str, listing: Listing, inputs: Inputs, device: Device
+    name: str, listing: Listing, inputs: Inputs, heads: Heads
 ) -> Iterator[scores.Predictions]:
     """Of each fold but the study's own: what a head says of it that is trained without it."""
     for fold in range(1, listing.fold_count):
         split = listing.testing(fold)
-        with trained_head(f"{name}-{fold}", inputs(split), device) as trained:
+        with heads.trained(f"{name}-{fold}", inputs(split)) as trained:
             yield scores.from_logits(split, trained.logits).of("test")
 
 

@@ -13,7 +13,7 @@ from stages.training import devices
 from stages.training.activations import FrozenBackbone
 from stages.training.batches import stored
 from stages.training.determinism import make_reproducible
-from stages.training.heads import TrainedHead, trained_head
+from stages.training.heads import Heads, TrainedHead
 from stages.training.tuning import Tuned, of_network, tuned_network
 
 
@@ -33,7 +33,7 @@ def both_phases(
     features = stored(Path("models", model, "features"), listing, params.transfer, params.seed)
     tuning = stored(activations, listing, settings, params.seed)
     with (
-        trained_head(f"{model}-transfer-{name}", features, device) as head,
+        Heads(device).trained(f"{model}-transfer-{name}", features) as head,
         tuned_network(f"{model}-finetune-{name}", model, head.head, tuning, device) as tuned,
     ):
         yield head, tuned

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,8 @@ from stages.networks import models
 from stages.training.batches import Batches, Validation
 from stages.training.devices import Device
 from stages.training.learning_curve import Figures
-from stages.training.loop import checkpoint, train
-from stages.training.predictions import logits
+from stages.training.loop import Values, assign, checkpoint, train, values
+from stages.training.predictions import answering
 from stages.training.trainer import Trainer
 
 
@@ -28,24 +28,65 @@ class TrainedHead:
     logits: np.ndarray  # float32 (pictures, classes)
 
 
-@contextmanager
-def trained_head(
-    name: str, inputs: tuple[Batches, Validation], device: Device, curve: Path | None = None
-) -> Iterator[TrainedHead]:
-    """A head trained on stored features. Killed inside the block, it goes on where it was.
+class Heads:
+    """Trains heads one after another.
 
-    It is silent without a `curve` to write: heads of folds are a matter of seconds. `name` is that
-    of its checkpoint, which is gone after the block.
+    To build and trace one takes about as long as to train it, so what TensorFlow has traced for a
+    head serves those after it, where they are alike.
     """
-    batches, validation = inputs
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self._last: _Engine | None = None
+
+    @contextmanager
+    def trained(
+        self, name: str, inputs: tuple[Batches, Validation], curve: Path | None = None
+    ) -> Iterator[TrainedHead]:
+        """A head trained on stored features. Killed inside the block, it goes on where it was.
+
+        It is silent without a `curve` to write: heads of folds are a matter of seconds. `name` is
+        that of its checkpoint, which is gone after the block. The head is the next one's after it.
+        """
+        batches, validation = inputs
+        every = every_view(batches)
+        engine = self._untrained(every)
+        head, trainer = engine.head, engine.trainer
+        models.standardise(head, batches.inputs, batches.rows)
+        _read_its_weights(head)
+        with checkpoint(name, trainer, every, validation) as kept:
+            chosen = train(trainer, every, validation, curve, kept, quiet=curve is None)
+            said = engine.answer(validation.inputs)
+            head.get_layer("standardise").finalize_state()  # as a head is that is loaded
+            yield TrainedHead(head, chosen, said)
+
+    def _untrained(self, batches: Batches) -> _Engine:
+        if self._last and self._last.trainer.serves(batches):
+            assign(self._last.trainer.state, self._last.start)
+        else:
+            self._last = _engine(batches, self.device)
+        return self._last
+
+
+@dataclass(frozen=True)
+class _Engine:
+    head: keras.Model
+    trainer: Trainer
+    answer: Callable[[np.ndarray], np.ndarray]
+    start: Values  # of the trainer's state
+
+
+def _engine(batches: Batches, device: Device) -> _Engine:
     with device.strategy.scope():
         head = models.head(batches.inputs.shape[-1], batches.targets.shape[1])
-        models.standardise(head, batches.inputs, batches.rows)
-    batches = every_view(batches)
     trainer = Trainer(head, batches, device)
-    with checkpoint(name, trainer, batches, validation) as kept:
-        chosen = train(trainer, batches, validation, curve, kept, quiet=curve is None)
-        yield TrainedHead(head, chosen, logits(head, validation.inputs))
+    return _Engine(head, trainer, answering(head), values(trainer.state))
+
+
+def _read_its_weights(head: keras.Model) -> None:
+    """Keras's layer works with copies of mean and variance, which would be those of one fold."""
+    layer = head.get_layer("standardise")
+    layer.mean, layer.variance = layer.adapt_mean, layer.adapt_variance
 
 
 def every_view(batches: Batches) -> Batches:

@@ -63,10 +63,11 @@ def train(
             figures = one_epoch(trainer, chunks, batches) | trainer.validate(validation)
             require_finite(figures, len(done) + 1)
             done.append(figures)
+            state = values(trainer.state)
             if chosen_epoch(done, settings.patience) == len(done):
-                chosen = values(trainer.model.variables)
+                chosen = state[: len(trainer.model.variables)]
             lines.add(len(done), figures)
-            keep(kept, trainer, done, chosen)
+            keep(kept, state, done, chosen)
     except KeyboardInterrupt:
         there = f"goes on after epoch {len(done)}" if done else "starts again"
         raise InterruptedStageError(f"interrupted; `dvc repro` {there}") from None
@@ -118,8 +119,8 @@ def require_finite(figures: Figures, epoch: int) -> None:
             )
 
 
-def keep(kept: Checkpoint, trainer: Trainer, done: list[Figures], chosen: Values) -> None:
-    arrays = {f"state.{row}": value for row, value in enumerate(values(trainer.state))}
+def keep(kept: Checkpoint, state: Values, done: list[Figures], chosen: Values) -> None:
+    arrays = {f"state.{row}": value for row, value in enumerate(state)}
     kept.save(done, arrays | {f"chosen.{row}": value for row, value in enumerate(chosen)})
 
 

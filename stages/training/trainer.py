@@ -31,6 +31,7 @@ class Trainer:
         rates: Mapping[str, float] | None = None,
     ) -> None:
         self.model, self.settings, self.device = model, batches.settings, device
+        self._compiled_in = compiled_in(batches)
         self.class_weights = class_weights(
             batches.targets[batches.rows], self.settings.class_weights
         )
@@ -45,9 +46,13 @@ class Trainer:
         if not device.xla and pays_compiled(model, device):
             self._update = tf.function(self._updated, jit_compile=True)
 
+    def serves(self, batches: Batches) -> bool:
+        """Whether one for these batches would do the same with them."""
+        return self._compiled_in == compiled_in(batches)
+
     @property
     def state(self) -> list[keras.Variable]:
-        """All that a step changes, and what it does not: variables of network and optimisers."""
+        """All that a step changes, and what it does not: the network's variables first."""
         inner = [variable for one, _ in self.optimizers for variable in one.variables]
         return [*self.model.variables, *inner]
 
@@ -146,6 +151,15 @@ def class_weights(targets: np.ndarray, setting: str) -> np.ndarray | None:
     return (counts.sum() / (len(counts) * counts)).astype(np.float32)
 
 
+def compiled_in(batches: Batches) -> tuple:
+    """What the functions of a trainer have in them of the batches that it was made for."""
+    settings = batches.settings
+    weights = class_weights(batches.targets[batches.rows], settings.class_weights)
+    shapes = batches.inputs.shape[2:], batches.targets.shape[1:]
+    steps = 0 if is_constant(settings) else len(batches)
+    return *shapes, settings, steps, None if weights is None else weights.tobytes()
+
+
 def optimizers(
     model: keras.Model, settings: Training, steps_per_epoch: int, rates: Mapping[str, float]
 ) -> list[tuple[keras.optimizers.Optimizer, list[int]]]:
@@ -173,9 +187,9 @@ def schedule(settings: Training, steps_per_epoch: int, peak: float):
 
     Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983.
     """
-    warmup = settings.warmup_epochs * steps_per_epoch
-    if settings.schedule == "constant" and not warmup:
+    if is_constant(settings):
         return peak
+    warmup = settings.warmup_epochs * steps_per_epoch
     steps = max(1, settings.epochs * steps_per_epoch - warmup)
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup else peak,
@@ -184,3 +198,8 @@ def schedule(settings: Training, steps_per_epoch: int, peak: float):
         warmup_target=peak if warmup else None,
         warmup_steps=warmup,
     )
+
+
+def is_constant(settings: Training) -> bool:
+    """Whether the learning rate is the same in every step."""
+    return settings.schedule == "constant" and not settings.warmup_epochs

@@ -21,7 +21,7 @@ from stages.training.batches import Batches, Validation
 from stages.training.devices import Device
 from stages.training.learning_curve import Figures
 from stages.training.loop import Values, assign, checkpoint, train, values
-from stages.training.predictions import logits
+from stages.training.predictions import answering
 from stages.training.trainer import Trainer
 
 SHARES = tuple(share / 10 for share in range(11))
@@ -71,7 +71,7 @@ def tuned_network(
         trained = models.count(network.trainable_variables)
         if device.precision != "float32":
             network = in_float32(model, settings, batches.inputs, backbone, head)
-        yield Tuned(backbone, head, trained, chosen, logits(network, validation.inputs))
+        yield Tuned(backbone, head, trained, chosen, answering(network)(validation.inputs))
 
 
 def of_network(settings: Finetune, model: str) -> Finetune:
