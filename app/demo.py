@@ -32,7 +32,7 @@ def main(host: str, port: int) -> str:
     from app.prediction.model import load
     from app.serving.connections import TimedHeads
 
-    networks = [load(folder / "float32.onnx") for folder in exported().values()]
+    networks = [load(folder / "float32.onnx", threads=0) for folder in exported().values()]
     demo = Demo(networks, examples(), HeatMaps())
     application = demo.application(loopback=host in LOOPBACK)
     with listening(host, port) as place:

@@ -59,7 +59,7 @@ def words() -> argparse.ArgumentParser:
         "0.05 bears one in twenty, as validation pictures had it")  # fmt: skip
     add("--top", type=positive, default=3, help="so many classes")
     add("--format", dest="form", choices=("table", "jsonl", "csv"), default="table")
-    add("--batch", type=positive, default=32, help="pictures at once")
+    add("--batch", type=positive, default=8, help="pictures at once, on each core")
     return parser
 
 

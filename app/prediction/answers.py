@@ -1,8 +1,14 @@
-"""Pictures in, answers out: decoded in processes of their own, classified in batches, in order."""
+"""Pictures in, answers out: decoded in processes of their own, classified in batches, in order.
+
+Each core has a batch of its own: two threads of one batch wait for each other at every operation.
+"""
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,8 +20,11 @@ from app.prediction.sources import Source, UnreadableError, found
 from stages.pictures import isolation
 from stages.pictures.images import PictureError
 
-BATCH = 32
+BATCH = 8  # larger ones leave the caches
+CORES = os.cpu_count() or 1
 DIED = f"its decoder crashed or took more than {isolation.CPU_SECONDS} s"
+
+Read = tuple[str, np.ndarray | str]  # name and square of a picture, or why there is none
 
 
 @dataclass(frozen=True)
@@ -49,14 +58,30 @@ def answers(
     calls this needs `if __name__ == "__main__":` around what it does, a notebook does not.
     """
     read = _squares(model, found(places))
-    while pieces := list(islice(read, batch)):
-        good = [square for _, square in pieces if isinstance(square, np.ndarray)]
-        rows = iter(model.probabilities(np.stack(good)) if good else ())
-        for name, square in pieces:
-            if isinstance(square, np.ndarray):
-                yield _answer(name, model.card["classes"], next(rows), threshold)
-            else:
-                yield Answer(name, {}, known=False, reason=square)
+    asked: deque[tuple[list[Read], Future]] = deque()
+    with ThreadPoolExecutor(CORES) as threads:
+        while pieces := list(islice(read, batch)):
+            good = [square for _, square in pieces if isinstance(square, np.ndarray)]
+            asked.append((pieces, threads.submit(_rows, model, good)))
+            if len(asked) > CORES:
+                yield from _said(model, *asked.popleft(), threshold)
+        while asked:
+            yield from _said(model, *asked.popleft(), threshold)
+
+
+def _rows(model: Model, squares: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    return model.probabilities(np.stack(squares)) if squares else []
+
+
+def _said(
+    model: Model, pieces: Sequence[Read], asked: Future, threshold: float
+) -> Iterator[Answer]:
+    rows = iter(asked.result())
+    for name, square in pieces:
+        if isinstance(square, np.ndarray):
+            yield _answer(name, model.card["classes"], next(rows), threshold)
+        else:
+            yield Answer(name, {}, known=False, reason=square)
 
 
 def _answer(name: str, classes: Sequence[str], shares: np.ndarray, threshold: float) -> Answer:
@@ -65,7 +90,7 @@ def _answer(name: str, classes: Sequence[str], shares: np.ndarray, threshold: fl
     return Answer(name, probability, known=bool(shares[order[0]] >= threshold))
 
 
-def _squares(model: Model, sources: Iterable[Source]) -> Iterator[tuple[str, np.ndarray | str]]:
+def _squares(model: Model, sources: Iterable[Source]) -> Iterator[Read]:
     """Name and square of each picture, or the reason why there is none, in the order given."""
     names: dict[int, str] = {}
 

@@ -45,9 +45,10 @@ class Model:
         return self.session.run(None, {INPUT: pixels})[0]
 
 
-def load(file: str | Path, threads: int = 0) -> Model:
+def load(file: str | Path, threads: int = 1) -> Model:
     """A model from its file, with so many threads for one batch; 0: one for each core.
 
+    More than one are for whoever has a single batch at a time: `answers` gives each core its own.
     Raises StudyError for a file that is missing, or that this study did not export.
     """
     try:
