@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import onnx
 import pytest
+from onnxruntime import quantization
 
 from stages.errors import StudyError
 from stages.exports import precision
@@ -56,6 +57,26 @@ def test_convolutions_are_calibrated_and_attention_takes_the_range_of_each_batch
     assert "QuantizeLinear" in cnn
     assert "MatMulInteger" not in cnn
     assert "MatMulInteger" in vit
+
+
+def test_products_in_whole_numbers_answer_as_those_that_onnxruntime_makes(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "SIGNIFICANT", 1)  # products alone
+    graph = onnx_network(network_of(tiny_vit), 1.0, "made")
+    onnx.save(graph, tmp_path / "float32.onnx")
+    kinds = {"op_types_to_quantize": ["Gemm", "MatMul"], "per_channel": True}
+    quantization.quantize_dynamic(tmp_path / "float32.onnx", tmp_path / "int8.onnx", **kinds)
+    whole = precision.int8_weights(graph, PIXELS)
+    onnx.checker.check_model(whole, full_check=True)
+    assert np.array_equal(said(whole), said(onnx.load(tmp_path / "int8.onnx")))
+
+
+def test_a_kernel_in_whole_numbers_is_off_by_half_a_step_at_most():
+    kernel = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    kernel[:, 1] = 0
+    whole, step = precision.whole_numbers(kernel)
+    assert (whole.dtype, step.dtype, step.shape) == (np.int8, np.float32, (4,))
+    assert np.abs(whole * step - kernel).max() <= 0.5001 * step.max()
+    assert np.abs(whole).max(axis=0).tolist() == [127, 0, 127, 127]
 
 
 def test_a_layer_without_a_form_in_onnx_is_named():
