@@ -156,7 +156,7 @@ def test_a_packages_version_counts_where_it_makes_bytes(name):
         "split": {"scikit-learn", "imagehash", "scipy", "numpy"},
         "features": {"tensorflow", "keras", "numpy", "pillow"},
         "report": {"matplotlib", "cleanlab", "scikit-learn", "scipy", "jinja2"},
-        "cards": {"scikit-learn", "scipy", "jinja2", "wcwidth"},
+        "cards": {"scipy", "jinja2", "wcwidth"},
     }
     assert rows >= makes.get(name, set())
     assert not rows & {"pytest", "ruff", "tqdm", "dvc", "pydantic", "urllib3", "icrawler"}

@@ -14,7 +14,7 @@ from math import sqrt
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from stages.statistics.intervals import LEVEL
 from stages.statistics.runs import PHASES, Run
@@ -107,7 +107,7 @@ def interval(values: np.ndarray, share: float) -> tuple[float, float] | None:
     if len(values) < MIN_SEEDS or np.ptp(values) == 0:
         return None
     error = standard_deviation(values) * sqrt(1 / len(values) + share)
-    half = float(t.ppf((1 + LEVEL) / 2, len(values) - 1)) * error
+    half = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2)) * error
     return float(values.mean()) - half, float(values.mean()) + half
 
 
