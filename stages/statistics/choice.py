@@ -1,6 +1,6 @@
 """Which run is called the best: by validation pictures, so that test pictures do not flatter it.
 
-Apart from the other statistics: the program that predicts goes by it too, without scikit-learn.
+Apart from the other statistics: the program that predicts goes by it too, without SciPy.
 """
 
 from __future__ import annotations
