@@ -26,7 +26,8 @@ CHOSEN = ("stages.sources", "stages.zoo")
 # params.yaml are watched by DVC itself.
 WITHOUT_EFFECT = {
     "stages",
-    *(f"stages.compute.{part}" for part in ("cluster", "remote")),  # they bring what others made
+    # What they bring, others made.
+    *(f"stages.compute.{part}" for part in ("cluster", "commands", "parcels", "remote")),
     "stages.errors",
     *(f"stages.params{part}" for part in ("", ".explain", ".file", ".schema", ".words")),
     "stages.networks.onednn",  # rounds otherwise, as another processor does
