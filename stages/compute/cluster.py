@@ -18,6 +18,8 @@ from stages.params import Compute
 from stages.runtime import fingerprints, processors
 
 PROJECT = Path(__file__).resolve().parents[2]
+AUTHENTICATION = "RAY_AUTH_MODE"
+TOKEN = Path("~/.ray/auth_token").expanduser()
 INSTALL = "`.venv/bin/python -m pip install --require-hashes -r requirements-ray.txt`"
 SECONDS = 10  # for an address to answer
 LOOK = 300  # seconds for all nodes to say what they are; the first time they unpack the code
@@ -98,6 +100,9 @@ def _ray() -> ModuleType:
         import ray
     except ModuleNotFoundError:
         raise StudyError(f"compute.engine is ray, which is not installed: {INSTALL}") from None
+    if TOKEN.is_file() and AUTHENTICATION not in os.environ:
+        os.environ[AUTHENTICATION] = "token"  # `ray start` does so, `ray.init` does not
+        ray._raylet.Config.initialize("")  # it may have been imported before
     return ray
 
 
