@@ -14,7 +14,7 @@ from pathlib import Path
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
-from dvc.rwlock import rwlock
+from dvc.rwlock import RWLOCK_FILE, RWLockFileCorruptedError, rwlock
 from dvc.stage import Stage
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.utils.collections import ensure_list
@@ -52,7 +52,11 @@ class Pipeline:
         }
         try:
             with self.repo.lock:
-                self._held.enter_context(self._claimed(**places))
+                try:
+                    self._held.enter_context(self._claimed(**places))
+                except RWLockFileCorruptedError:  # whoever was writing it was killed
+                    Path(self.repo.tmp_dir, RWLOCK_FILE).unlink()
+                    self._held.enter_context(self._claimed(**places))
         except DvcException as error:
             raise StudyError(str(error)) from None
         return self

@@ -230,6 +230,13 @@ def test_interrupted_it_ends_its_stages_and_keeps_what_was_done(tmp_path):
     assert "didn't change" in dvc(folder, "repro", "one").stdout
 
 
+def test_a_list_of_claims_that_a_kill_has_cut_short_is_no_obstacle(tmp_path):
+    folder = project(tmp_path / "study", STAGES)
+    (folder / ".dvc/tmp").mkdir(exist_ok=True)
+    (folder / ".dvc/tmp/rwlock").write_text('{"read": {"')
+    assert ran(folder)[0] == 0
+
+
 def test_outside_of_a_project_it_says_so(tmp_path):
     code, said = ran(tmp_path)
     assert code == 1
