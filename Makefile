@@ -18,6 +18,7 @@ repro: environment ## run what the last change touches: data, networks, report (
 
 parallel: environment ## the same with stages side by side, ARGS="-j 4 report"; docs/parallel.md
 	@$(IN_VENV) python -m app.repro $(ARGS)
+	@git diff --quiet HEAD -- dvc.lock 2>/dev/null || $(IN_VENV) python -m stages.runtime.committed
 
 # An edit of code shows as one of source_code, until that has told which stages it concerns.
 status: environment ## what `make repro` would run: changes of data, settings and code (dvc status)

@@ -15,12 +15,14 @@ from contextlib import AbstractContextManager
 from app.scheduling import local
 from app.scheduling.pipeline import Pipeline
 from app.scheduling.schedule import Runner, run_all
-from stages.errors import StudyError
+from stages.errors import ParameterError, StudyError
 from stages.params import FILE, load
 from stages.runtime.program import run_command
 
 
 def main(targets: Sequence[str], jobs: int | None, force: bool) -> str:
+    if jobs is not None and jobs < 1:
+        raise ParameterError(f"--jobs is {jobs}; allowed: 1 or more")
     with Pipeline(targets, force) as pipeline, runner(jobs) as places:
         outcome = run_all(pipeline, places)
     if outcome.failed:

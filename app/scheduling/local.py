@@ -17,6 +17,7 @@ from dvc.stage.run import prepare_kwargs
 from app.scheduling.pipeline import commands
 from stages.errors import StudyError
 from stages.runtime.processors import cores
+from stages.runtime.tensorflow_messages import has_nvidia_gpu
 
 MEMORY = 4 << 30  # bytes, for one stage: the largest of the zoo takes 3.3 GB
 
@@ -24,11 +25,12 @@ MEMORY = 4 << 30  # bytes, for one stage: the largest of the zoo takes 3.3 GB
 class Cores:
     """The cores of this machine, for so many stages side by side.
 
-    Each line that one writes has its name before it. Its block ends what still runs.
+    Each line that one writes has its name before it. Its block ends what still runs. Unless told
+    otherwise a machine with a GPU runs one at a time: TensorFlow gives each stage all GPUs.
     """
 
     def __init__(self, jobs: int | None) -> None:
-        self.jobs = jobs or max(1, min(cores(), psutil.virtual_memory().total // MEMORY))
+        self.jobs = jobs or (1 if has_nvidia_gpu() else at_once())
         self._processes: set[subprocess.Popen] = set()
         self._ended = False
 
@@ -67,6 +69,11 @@ class Cores:
         for process in list(self._processes):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGINT)
+
+
+def at_once() -> int:
+    """How many stages the cores and the memory of this machine are enough for."""
+    return max(1, min(cores(), psutil.virtual_memory().total // MEMORY))
 
 
 def environment(stage: Stage) -> dict[str, str]:

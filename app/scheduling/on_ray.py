@@ -8,6 +8,7 @@ and is committed here. Stages without a network run here, and `weights`, which f
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,6 +33,7 @@ from stages.runtime.processors import cores
 HERE = ("weights", "features")  # of the stages that have a network
 CODE = ("stages", "requirements.txt")  # what every stage reads, beside its dependencies
 ALONE = {"engine": "local", "address": "", "resource": ""}  # a node works with its own cores
+THREADS = "TF_NUM_INTRAOP_THREADS"  # as many as here: how sums are shared out decides bytes
 TRIES = 5  # of a stage whose node is lost
 
 
@@ -90,8 +92,9 @@ class RayTasks:
         deps = (dep for dep in stage.deps if not isinstance(dep, ParamsDependency))
         given = [self._code, *map(self._parcel, deps)]
         outs = [out.def_path for out in stage.outs]
+        variables = {DVC_STAGE: stage.addressing, THREADS: os.environ.get(THREADS, str(cores()))}
         with self._sending:  # Ray's client sends the class with the first
-            at = self._command.remote(commands(stage), given, outs, {DVC_STAGE: stage.addressing})
+            at = self._command.remote(commands(stage), given, outs, variables)
         try:
             while isinstance(told := ray.get(at.told.remote()), str):
                 say(stage, told)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -34,14 +34,12 @@ class Pipeline:
     def __init__(self, targets: Sequence[str], force: bool) -> None:
         self.force = force
         self._held, self._known = ExitStack(), list(_locked_stages())
-        try:
+        with _told_in_one_line():
             self.repo = Repo(_wait_for_lock=True)
             with self.repo.lock:
                 graph = get_active_graph(self.repo.index.graph)
                 wanted = collect_stages(self.repo, targets or [PIPELINE])
                 self.order: list[Stage] = plan_repro(graph, wanted)
-        except DvcException as error:
-            raise StudyError(str(error)) from None
         self.needs = {stage: set(graph.successors(stage)) for stage in self.order}
 
     def __enter__(self) -> Pipeline:
@@ -50,15 +48,12 @@ class Pipeline:
             kind: sorted({place.fs_path for stage in self.order for place in getattr(stage, kind)})
             for kind in ("deps", "outs")
         }
-        try:
-            with self.repo.lock:
-                try:
-                    self._held.enter_context(self._claimed(**places))
-                except RWLockFileCorruptedError:  # whoever was writing it was killed
-                    Path(self.repo.tmp_dir, RWLOCK_FILE).unlink()
-                    self._held.enter_context(self._claimed(**places))
-        except DvcException as error:
-            raise StudyError(str(error)) from None
+        with _told_in_one_line(), self.repo.lock:
+            try:
+                self._held.enter_context(self._claimed(**places))
+            except RWLockFileCorruptedError:  # whoever was writing it was killed
+                Path(self.repo.tmp_dir, RWLOCK_FILE).unlink()
+                self._held.enter_context(self._claimed(**places))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,8 +63,11 @@ class Pipeline:
         self.repo.close()
 
     def settled(self, stage: Stage) -> bool:
-        """Whether a stage needs no run: it is unchanged, or DVC still has what such a run gave."""
-        with self._locked():
+        """Whether a stage needs no run: it is unchanged, or DVC still has what such a run gave.
+
+        Raises StudyError where DVC cannot tell, as of an input that is missing.
+        """
+        with _told_in_one_line(), self._locked():
             if not self.force and not stage.changed():
                 print(f"Stage '{stage.addressing}' didn't change, skipping", flush=True)
                 return True
@@ -85,11 +83,8 @@ class Pipeline:
 
     def commit(self, stage: Stage) -> None:
         """Record what a stage has made. Raises StudyError where an output is missing."""
-        try:
-            with self._locked():
-                self._save(stage)
-        except DvcException as error:
-            raise StudyError(str(error)) from None
+        with _told_in_one_line(), self._locked():
+            self._save(stage)
 
     def _sort_lock(self) -> None:
         """Put new entries of dvc.lock in the order of `dvc repro`, not of who was done first."""
@@ -122,10 +117,19 @@ class Pipeline:
         with self.repo.lock, self.repo.scm_context(quiet=True):
             yield
 
-    def _claimed(self, deps: list[str], outs: list[str]):
+    def _claimed(self, deps: list[str], outs: list[str]) -> AbstractContextManager[None]:
         hardlink = self.repo.config["core"].get("hardlink_lock", False)
         command = " ".join(sys.argv)  # as DVC names itself, whose own locks then are these
         return rwlock(self.repo.tmp_dir, self.repo.fs, command, deps, outs, hardlink)
+
+
+@contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    """Raises StudyError for what DVC refuses."""
+    try:
+        yield
+    except DvcException as error:
+        raise StudyError(str(error)) from None
 
 
 def _locked_stages() -> dict[str, object]:

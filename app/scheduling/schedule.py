@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -59,19 +60,19 @@ def run_all(plan: Plan, runner: Runner) -> Outcome:
             while left or running:
                 while len(running) < runner.jobs and (stage := _ready(plan, left, done)):
                     left.remove(stage)
-                    if plan.settled(stage):
-                        outcome.unchanged += 1
-                        done.add(stage)
-                    else:
-                        running[threads.submit(runner.run, stage)] = stage
+                    with _counted(plan, stage, left, outcome):
+                        if plan.settled(stage):
+                            outcome.unchanged += 1
+                            done.add(stage)
+                        else:
+                            running[threads.submit(runner.run, stage)] = stage
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     stage = running.pop(future)
-                    if _succeeded(plan, stage, future):
+                    with _counted(plan, stage, left, outcome):
+                        future.result()
+                        plan.commit(stage)
                         outcome.run += 1
                         done.add(stage)
-                    else:
-                        outcome.failed.append(stage.addressing)
-                        _skip_dependents(plan, stage, left, outcome)
         except KeyboardInterrupt:
             runner.interrupt()
             raise InterruptedStageError("interrupted; the same command goes on") from None
@@ -82,14 +83,15 @@ def _ready(plan: Plan, left: Sequence[Stage], done: set[Stage]) -> Stage | None:
     return next((stage for stage in left if plan.needs[stage] <= done), None)
 
 
-def _succeeded(plan: Plan, stage: Stage, future: Future) -> bool:
+@contextmanager
+def _counted(plan: Plan, stage: Stage, left: list[Stage], outcome: Outcome) -> Iterator[None]:
+    """What fails in the block is the stage's failure, told and counted with what it holds up."""
     try:
-        future.result()
-        plan.commit(stage)
+        yield
     except StudyError as error:
         print(f"[{stage.addressing}] {error}", file=sys.stderr, flush=True)
-        return False
-    return True
+        outcome.failed.append(stage.addressing)
+        _skip_dependents(plan, stage, left, outcome)
 
 
 def _skip_dependents(plan: Plan, failed: Stage, left: list[Stage], outcome: Outcome) -> None:

@@ -190,6 +190,21 @@ def test_an_output_that_is_missing_is_a_failure(tmp_path):
     assert "Traceback" not in said
 
 
+def test_an_input_that_is_missing_is_a_failure_of_its_stage_alone(tmp_path):
+    stages = STAGES | {"two": {"cmd": "cp nothing two", "deps": ["nothing"], "outs": ["two"]}}
+    code, said = ran(project(tmp_path / "study", stages))
+    assert code == 1
+    assert "[two]" in said
+    assert "nothing" in said
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith("app.repro: failed: two; not run")
+
+
+def test_no_stages_at_once_is_a_wrong_number(tmp_path):
+    code, said = ran(tmp_path, "--jobs", "0")
+    assert (code, said) == (2, "app.repro: --jobs is 0; allowed: 1 or more\n")
+
+
 def test_what_ran_before_comes_from_the_run_cache(tmp_path):
     folder = project(tmp_path / "study", STAGES)
     ran(folder)
