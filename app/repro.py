@@ -16,7 +16,7 @@ from app.scheduling import local
 from app.scheduling.pipeline import Pipeline
 from app.scheduling.schedule import Runner, run_all
 from stages.errors import ParameterError, StudyError
-from stages.params import FILE, load
+from stages.params import FILE, compute
 from stages.runtime.program import run_command
 
 
@@ -33,12 +33,12 @@ def main(targets: Sequence[str], jobs: int | None, force: bool) -> str:
 
 def runner(jobs: int | None) -> AbstractContextManager[Runner]:
     """Where stages run, as params.yaml says; a project without one has its own cores."""
-    compute = load("compute").compute if FILE.exists() else None
-    if compute is None or compute.engine == "local":
+    settings = compute() if FILE.exists() else None
+    if settings is None or settings.engine == "local":
         return local.Cores(jobs)
     from app.scheduling.on_ray import RayTasks  # here: Ray takes a second, and may be absent
 
-    return RayTasks(compute, jobs)
+    return RayTasks(settings, jobs)
 
 
 def words() -> argparse.ArgumentParser:

@@ -125,10 +125,10 @@ class Pipeline:
 
 @contextmanager
 def _told_in_one_line() -> Iterator[None]:
-    """Raises StudyError for what DVC refuses."""
+    """Raises StudyError for what DVC refuses, and for a file that it does not find."""
     try:
         yield
-    except DvcException as error:
+    except (DvcException, FileNotFoundError) as error:
         raise StudyError(str(error)) from None
 
 

@@ -10,8 +10,8 @@ import yaml
 from dvc.repo import Repo
 from PIL import Image, ImageDraw
 
-from stages import split, to_rgb
-from stages.pictures import images, shards
+from stages import split
+from stages.pictures import conversions, images, shards
 from stages.tables import write_json, write_table
 from tests import made_params
 
@@ -55,7 +55,7 @@ def write(
         before, shards.LOOSE = shards.LOOSE, 0
         shards.pack(rgb)
         shards.LOOSE = before
-    write_table(rgb / "manifest.csv", to_rgb.COLUMNS, rows)
+    write_table(rgb / "manifest.csv", conversions.COLUMNS, rows)
     table = [
         {"file": file, "class": file.partition("/")[0], "group": number, "split": name, "fold": 2}
         for number, (file, (_, name)) in enumerate(pictures.items())
@@ -70,7 +70,7 @@ def row(file: str, colour: str) -> dict[str, str]:
     name = file.partition("/")[0]
     sha256 = hashlib.sha256(drawn(colour)).hexdigest()
     facts = {"class": name, "raw": file, "sha256": sha256, "image_url": f"https://e.org/{colour}"}
-    return to_rgb.BLANK | facts
+    return conversions.BLANK | facts
 
 
 @cache
