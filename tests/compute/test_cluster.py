@@ -20,6 +20,7 @@ pytestmark = clusters.LEAVES_FILES_OPEN
 HERE = cluster.facts(["numpy"])
 
 
+# What uses it is slow, as on a busy machine Ray's own start fails now and then.
 @pytest.fixture(scope="module")
 def two_nodes():
     """One of them with a resource."""
@@ -31,6 +32,7 @@ def compute(address: str, resource: str = "") -> Compute:
     return Compute(engine="ray", address=address, resource=resource)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["address", "client"])
 def test_work_goes_to_nodes_that_have_the_resource_with_the_code_of_this_folder(two_nodes, kind):
     def where() -> tuple[str, str]:  # in here, so that it is sent itself: nodes have no tests
@@ -48,6 +50,7 @@ def test_work_goes_to_nodes_that_have_the_resource_with_the_code_of_this_folder(
             assert not Path(file).is_relative_to(cluster.PROJECT)
 
 
+@pytest.mark.slow
 def test_no_node_with_the_resource_is_an_error_that_names_it(two_nodes):
     with (
         pytest.raises(StudyError, match=r"no node of the cluster has the resource theirs and a"),
