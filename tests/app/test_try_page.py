@@ -122,6 +122,8 @@ def test_a_picture_is_chosen_by_keyboard(opened):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "To the answers"
     page.keyboard.press("Tab")
+    page.bring_to_front()  # a page in the background opens no chooser
+    page.wait_for_function("document.hasFocus()")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     assert not chooser.value.is_multiple()
