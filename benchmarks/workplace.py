@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import yaml
 
+from stages.runtime.program import with_this_python
+
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ("requirements.txt", "stages")  # activations are found by a hash of these too
 EPOCH = re.compile(r"epoch (\d+)/\d+\b")  # how a training stage begins an epoch's line
@@ -52,7 +54,7 @@ def workplace(params: dict, borrowed: list[str]) -> Iterator[Path]:
 
 def environment() -> dict[str, str]:
     """For DVC, whose stages call `python`: this process's, whichever environment is active."""
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return with_this_python(os.environ)
 
 
 def clone(folder: Path) -> Path:

@@ -20,7 +20,7 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 OUTPUTS = ("outs", "metrics", "plots")
 CHOICES = {"${models}": NETWORKS, "${evaluate.folds}": ("1",), "${evaluate.repeats}": ("1",)}
 
-LONGEST = {"stages/params/schema.py": 320}  # grows with what can be chosen
+LONGEST = {"stages/params/schema.py": 300}  # grows with what can be chosen
 LONG = 250
 
 # Which rooms a room may import, beside the base (errors, params, tables) and `runtime`.

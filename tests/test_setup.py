@@ -294,13 +294,15 @@ FOR_CI = [
 LOCKS = [ROOT / "requirements.txt", ROOT / "requirements-gpu.txt", *FOR_CI]
 OF_IMAGE = ROOT / "requirements-serve.txt"  # which is no part of the environment
 EVERY_LOCK = [*LOCKS, OF_IMAGE]
+SMALL = {ROOT / "requirements-ray.txt": (2, 1)}  # pins and packages asked for; Ray brings little
 
 
 @pytest.mark.parametrize("lock", EVERY_LOCK, ids=str)
 def test_every_line_of_a_lock_is_a_pin_with_hashes(lock):
     comments = re.compile(r"^ *#.*\n", re.M)
     assert PIN.sub("", comments.sub("", lock.read_text())).strip() == ""
-    assert len(PIN.findall(lock.read_text())) > 1
+    count = len(PIN.findall(lock.read_text()))
+    assert count == SMALL[lock][0] if lock in SMALL else count > 10
 
 
 @pytest.mark.parametrize("lock", EVERY_LOCK, ids=str)
@@ -311,7 +313,7 @@ def test_a_lock_names_no_index_and_no_place(lock):
 @pytest.mark.parametrize("lock", [LOCKS[0], *FOR_CI, OF_IMAGE], ids=str)
 def test_a_lock_pins_everything_that_is_asked_for(lock):
     asked = re.findall(r"^[a-z0-9-]+", lock.with_suffix(".in").read_text(), re.M)
-    assert asked
+    assert len(asked) == SMALL[lock][1] if lock in SMALL else len(asked) > 2
     assert set(asked) <= set(PIN.findall(lock.read_text()))
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 from dvc.stage import Stage
@@ -17,6 +15,7 @@ from dvc.stage.run import prepare_kwargs
 from app.scheduling.pipeline import commands
 from stages.errors import StudyError
 from stages.runtime.processors import cores
+from stages.runtime.program import with_this_python
 from stages.runtime.tensorflow_messages import has_nvidia_gpu
 
 MEMORY = 4 << 30  # bytes, for one stage: the largest of the zoo takes 3.3 GB
@@ -45,9 +44,11 @@ class Cores:
         if self._ended:
             raise StudyError("not started")
         say(stage, f"> {commands(stage)}")
+        given = prepare_kwargs(stage)
+        given |= {"shell": True, "env": with_this_python(given["env"])}
         process = subprocess.Popen(  # noqa: S603, a command of dvc.yaml
             commands(stage),
-            **prepare_kwargs(stage) | {"shell": True, "env": environment(stage)},
+            **given,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -74,12 +75,6 @@ class Cores:
 def at_once() -> int:
     """How many stages the cores and the memory of this machine are enough for."""
     return max(1, min(cores(), psutil.virtual_memory().total // MEMORY))
-
-
-def environment(stage: Stage) -> dict[str, str]:
-    """What DVC gives a command; its `python` is the one that runs this."""
-    given = prepare_kwargs(stage)["env"]
-    return given | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{given['PATH']}"}
 
 
 def say(stage: Stage, line: str) -> None:

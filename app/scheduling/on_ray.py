@@ -49,13 +49,11 @@ class RayTasks:
     def __enter__(self) -> RayTasks:
         self._cluster = self._held.enter_context(connected(self._compute))
         self._held.enter_context(self._here)
-        nodes = self._cluster.nodes
-        self._cpus = min(cores(), *(node.cpus for node in nodes))
-        self._gpus = min(1, *(node.gpus for node in nodes))
-        self.jobs = self._most or 1 + self._cluster.places(self._cpus)
+        cpus, gpus = self._cluster.share, min(1, *(node.gpus for node in self._cluster.nodes))
+        self.jobs = self._most or 1 + self._cluster.places(cpus)
         params = yaml.safe_dump(file.read() | {"compute": ALONE}, allow_unicode=True).encode()
         self._command = ray.remote(Command).options(
-            **self._cluster.options(self._cpus, self._gpus), max_restarts=0
+            **self._cluster.options(cpus, gpus), max_restarts=0
         )
         self._code = ray.put(parcels.packed(Path.cwd(), CODE, {str(FILE): params}))
         return self
@@ -84,8 +82,7 @@ class RayTasks:
         raise StudyError(f"lost {TRIES} nodes: does it take more memory than they have?")
 
     def interrupt(self) -> None:
-        self._here.interrupt()
-        self.__exit__()
+        self.__exit__()  # it ends what runs here, and all tasks
 
     def _run_there(self, stage: Stage) -> None:
         say(stage, f"> {commands(stage)}")

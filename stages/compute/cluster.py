@@ -56,6 +56,11 @@ class Cluster:
         places = {"ray.io/node-id": f"in({among})"}
         return {"num_cpus": cpus, "num_gpus": gpus, "label_selector": places}
 
+    @property
+    def share(self) -> int:
+        """Cores for what uses several: as many as here, if each node has so many."""
+        return min(processors.cores(), *(node.cpus for node in self.nodes))
+
     def places(self, cpus: int) -> int:
         """How many that take so many cores find a place at once."""
         return sum(node.cpus // cpus for node in self.nodes)

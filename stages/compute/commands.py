@@ -14,9 +14,9 @@ from pathlib import Path
 import ray
 
 from stages.compute import parcels
+from stages.runtime.program import with_this_python
 
 PR_SET_PDEATHSIG = 1  # of prctl(2)
-
 
 Told = str | bytes | int  # a line; at the end a parcel of outputs, or the exit code of a failure
 
@@ -47,7 +47,6 @@ def _told(
     outs: Sequence[str],
     variables: Mapping[str, str],
 ) -> Iterator[Told]:
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with tempfile.TemporaryDirectory(prefix="vitoon-") as scratch:
         for parcel in ray.get(list(given)):
             parcels.unpack(parcel, Path(scratch))
@@ -55,7 +54,7 @@ def _told(
             command,
             shell=True,
             cwd=scratch,
-            env=os.environ | {"PATH": programs, "PYTHONPATH": ""} | variables,
+            env=with_this_python(os.environ) | {"PYTHONPATH": ""} | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

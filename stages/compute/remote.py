@@ -25,7 +25,6 @@ from stages.compute.cluster import Cluster
 from stages.compute.engines import Folder, Steps
 from stages.errors import StudyError
 from stages.pictures import isolation
-from stages.runtime.processors import cores
 
 UNDER_WAY = 2  # pieces that a worker has: one is prepared while another is computed
 AHEAD = 4  # pieces for each worker that are under way, or done and wait for an earlier one
@@ -47,9 +46,8 @@ class OnRay:
     def map(
         self, make: Callable[[], Steps], pieces: Iterable, start: Callable[[], object]
     ) -> Iterator:
-        smallest = min(node.cpus for node in self.cluster.nodes)
         made = partial(_started, start, make)
-        return _Team(self.cluster, made, min(cores(), smallest)).results(pieces)
+        return _Team(self.cluster, made, self.cluster.share).results(pieces)
 
     def isolated(self, work: Callable, jobs: Iterable[tuple]) -> Iterator[tuple]:
         for results in _Team(self.cluster, partial(_isolation, work), 1).results(_bundles(jobs)):

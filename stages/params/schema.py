@@ -234,9 +234,7 @@ class Compute(Section):
         pattern=r"^(ray://)?([\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}$|^$",
         description='host:port or ray://host:port of a Ray cluster, or "" for Ray on this machine',
     )
-    resource: str = Field(
-        pattern=r"^[\w.-]*$", description='the name of a Ray resource, or "" for any node'
-    )
+    resource: str = Field(pattern=r"^[\w.-]*$", description='a Ray resource, or "" for any node')
 
     @model_validator(mode="after")
     def _places_are_of_a_cluster(self) -> Compute:

@@ -14,7 +14,6 @@ from stages.pictures import decoding, images
 
 FOLDER = Path(".checkpoints/to_rgb")  # not in DVC's outputs: DVC empties them before a stage runs
 
-
 COLUMNS = (
     *("file", "class", "raw", "status", "reason"),
     *("mode", "format", "width", "height", "sha256", "image_url"),  # of the file as it came

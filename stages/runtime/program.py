@@ -3,8 +3,10 @@
 import argparse
 import errno
 import inspect
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from stages.errors import BAD_PARAMETER, DONE, FAILED, INTERRUPTED, StudyError
 
@@ -24,6 +26,12 @@ def run_command(main: Callable[..., str | None], words: argparse.ArgumentParser)
     module = inspect.getmodule(main).__spec__.name
     chosen = vars(words.parse_args())
     sys.exit(_ended(module, module.rpartition(".")[2], lambda: main(**chosen)))
+
+
+def with_this_python(variables: Mapping[str, str]) -> dict[str, str]:
+    """Environment variables by which `python` is the one that runs this."""
+    folders = [str(Path(sys.executable).parent), variables.get("PATH", "")]
+    return {**variables, "PATH": os.pathsep.join(folders)}
 
 
 def _exit_code(module: str, main: Callable[..., str | None], words: list[str]) -> int:

@@ -227,7 +227,7 @@ def test_force_runs_what_is_unchanged(tmp_path):
 
 def test_interrupted_it_ends_its_stages_and_keeps_what_was_done(tmp_path):
     slow = {
-        "cmd": "touch started && sleep 60 && cp source two",
+        "cmd": "touch started && sleep 60.25 && cp source two",
         "deps": ["source"],
         "outs": ["two"],
     }
@@ -242,7 +242,8 @@ def test_interrupted_it_ends_its_stages_and_keeps_what_was_done(tmp_path):
     assert process.returncode == 130
     assert "interrupted; the same command goes on" in said
     assert (
-        subprocess.run(["pgrep", "-f", "sleep 60"], check=False, capture_output=True).stdout == b""
+        subprocess.run(["pgrep", "-f", "sleep 60.25"], check=False, capture_output=True).stdout
+        == b""
     )
     assert "didn't change" in dvc(folder, "repro", "one").stdout
 

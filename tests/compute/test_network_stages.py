@@ -1,6 +1,5 @@
 """app/repro.py on a real cluster: two nodes, one of them killed, and a study of two networks."""
 
-import os
 import subprocess
 import sys
 import time
@@ -34,11 +33,9 @@ def study(tiny_study, nodes):
 
 
 def started(study, *words):
-    """`app.repro`, without what other studies have left in the user's cache."""
     return subprocess.Popen(
         [sys.executable, "-m", "app.repro", *words],
         cwd=study,
-        env=os.environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
