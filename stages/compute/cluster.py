@@ -87,6 +87,8 @@ def connected(compute: Compute) -> Iterator[Cluster]:
             raise StudyError(f"compute: no node of the cluster has {having}a core: `ray status`")
         packages = _packages()
         require_alike(facts(packages), _looked_at(ray, nodes, packages))
+        if os.environ.get(AUTHENTICATION) == "token":
+            _require_trust(ray)
         yield Cluster(nodes)
     finally:
         ray.shutdown()
@@ -177,6 +179,23 @@ def _looked_at(
                 "packages of requirements.txt and requirements-ray.txt"
             ) from None
     return found
+
+
+class _Worker:
+    def answer(self) -> None:
+        """Only once the cluster and this process have answered each other."""
+
+
+def _require_trust(ray: ModuleType) -> None:
+    """A cluster without a token does everything for this process but keep workers for it."""
+    worker = ray.remote(_Worker).options(num_cpus=0).remote()
+    try:
+        ray.get(worker.answer.remote(), timeout=LOOK)
+    except ray.exceptions.RayError:
+        raise StudyError(
+            f"compute.address: this machine's token ({TOKEN}) is not the cluster's: copy the "
+            f"cluster's, or set {AUTHENTICATION}=disabled if it has none"
+        ) from None
 
 
 def require_alike(here: Facts, nodes: Mapping[str, Facts]) -> None:

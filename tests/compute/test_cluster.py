@@ -59,6 +59,22 @@ def test_no_node_with_the_resource_is_an_error_that_names_it(two_nodes):
         pass
 
 
+@pytest.mark.slow
+def test_a_token_that_is_not_the_clusters_is_said(two_nodes, tmp_path, monkeypatch):
+    token = tmp_path / ".ray/auth_token"
+    token.parent.mkdir()
+    token.write_text("0" * 64)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv(cluster.AUTHENTICATION)  # as `clusters` had set it
+    code = (
+        "from stages.compute import cluster; from stages.params import Compute\n"
+        f"compute = Compute(engine='ray', address={two_nodes.address!r}, resource='')\n"
+        "with cluster.connected(compute): pass"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert f"this machine's token ({token}) is not the cluster's" in done.stderr
+
+
 def test_where_nothing_answers_one_line_says_so():
     with (
         pytest.raises(StudyError, match=r"nothing answers at 127.0.0.1:9 \(Connection refused\)"),
