@@ -18,7 +18,7 @@ from statistics import median
 
 import keras
 
-from app.prediction.answers import BATCH, answers
+from app.prediction.answers import answers
 from app.prediction.choice import PRECISIONS, exported
 from app.prediction.model import load
 from stages.networks.models import load_trained
@@ -49,7 +49,7 @@ def main() -> None:
 
 def by_keras(network: keras.Model, card: dict, files: list[str]) -> None:
     pixels = datasets.read_pixels(files, card["image_size"], card["background"])
-    network.predict(datasets.scaled(pixels), batch_size=BATCH, verbose=0)
+    network.predict(datasets.scaled(pixels), verbose=0)
 
 
 def rate(work: Callable[[], object]) -> float:
