@@ -3,8 +3,9 @@
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -47,6 +48,22 @@ def ray(address: str, resource: str = "") -> dict[str, str]:
 
 def kill(node: object) -> None:
     """The raylet and all that it started, as when a machine's power is cut."""
-    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    _end(psutil.Process(node.all_processes["raylet"][0].process.pid))
+
+
+def kill_where(command: str, seconds: float = 300) -> None:
+    """The node that runs a command, as soon as one does."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                raylets = [one for one in process.parents() if one.name() == "raylet"]
+                if raylets and process.cmdline()[-2:] == command.split():
+                    return _end(raylets[0])
+        time.sleep(0.2)
+    raise AssertionError(f"no node has run {command}")
+
+
+def _end(raylet: psutil.Process) -> None:
     for process in [*raylet.children(recursive=True), raylet]:
         os.kill(process.pid, signal.SIGKILL)
