@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from stages import figures
 from stages.figures import Figure
 from stages.figures.conclusions import conclusions
-from stages.figures.drawing import render
 from stages.figures.plot_tables import write_plot_tables
 from stages.figures.report_data import Study, read_study
+from stages.figures.side_by_side import render_all
 from stages.params import load
 from stages.pictures import fonts
 from stages.runtime.program import run as run_stage
@@ -46,7 +46,7 @@ def main() -> str:
     write_plot_tables(REPORTS / "plots", study.runs)
     drawn = {name: figures.figure(name, study) for name in figures.NAMES}
     made = {name: figure for name, figure in drawn.items() if figure}
-    panels = {name: render(figure, name, REPORTS / "figures") for name, figure in made.items()}
+    panels = render_all(made, REPORTS / "figures")
     write_text(REPORTS / "report.html", page(study, made, panels))
     fonts.tell_missing("reports/figures/png", "report")
     return f"{study.best.name}: best on validation pictures; see {REPORTS}/report.html"

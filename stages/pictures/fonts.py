@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -56,6 +57,12 @@ def font_of(text: str) -> Path | None:
 def _invisible(letter: str) -> bool:
     """Joiners, directions, control characters: a font need not have them."""
     return unicodedata.category(letter) in ("Cc", "Cf") or letter in VARIATION_SELECTORS
+
+
+def without(more: Iterable[str] = ()) -> set[str]:
+    """Letters, with the marks on them, that no font has; `more` are what another process found."""
+    _without.update(more)
+    return set(_without)
 
 
 def tell_missing(place: str, stage: str) -> None:
