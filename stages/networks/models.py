@@ -19,6 +19,7 @@ from stages.tables import read_json, write_json
 
 BACKBONE, HEAD, CARD = "backbone.safetensors", "head.safetensors", "card.json"
 LOGITS = "logits.npy"
+TOKENS = 3  # dimensions of a transformer's activations (n, tokens, width)
 PIECE = 1 << 24  # bytes of features read at once
 
 
@@ -80,15 +81,23 @@ def tuned_blocks(name: str, setting: object) -> int:
 def upper(backbone: keras.Model, cut: keras.KerasTensor, pixels: bool) -> keras.Model:
     """The tuned part: activations at the cut → features. It shares its weights with the backbone.
 
-    With `pixels` it takes pixels 0–255 and has the frozen part below the cut inside it.
+    With `pixels` it takes pixels 0–255 and has the frozen part below the cut inside it; else, of a
+    transformer, any number of tokens.
     """
     if not pixels:
-        return folded(keras.Model(cut, backbone.output))
+        own = folded(keras.Model(cut, backbone.output))
+        return with_any_number_of_tokens(own) if len(cut.shape) == TOKENS else own
     if cut is not backbone.input:
         for layer in keras.Model(backbone.input, cut).layers:
             layer.trainable = False
     taken = keras.Input(backbone.input_shape[1:])
     return keras.Model(taken, folded(backbone)(scaled(taken)))
+
+
+def with_any_number_of_tokens(network: keras.Model) -> keras.Model:
+    """The same on the same variables: (n, tokens, width) → …, where it took a number of them."""
+    taken = keras.Input((None, network.input_shape[-1]))
+    return keras.models.clone_model(network, taken, clone_function=lambda own: own)
 
 
 def save_trained(

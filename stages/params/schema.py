@@ -211,6 +211,7 @@ class Finetune(Training):
     blocks: _own_or_each(1, 1000, int, "all")
     learning_rate: _own_or_each(1e-9, 0.1, float)
     layer_decay: float = Field(gt=0, le=1)
+    keep_patches: float = Field(gt=0, le=1)
     average: bool
 
 

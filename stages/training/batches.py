@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from math import ceil
 from pathlib import Path
 
 import numpy as np
 
-from stages.params import Training
+from stages.params import Finetune, Training
 from stages.pictures.datasets import Listing
 from stages.runtime.randomness import generator
 
 CHUNK = 16 << 20  # bytes of inputs that go to TensorFlow in one piece
+TOKENS = 4  # dimensions of inputs (pictures, views, tokens, width), the class token first
 
 Chunk = tuple[np.ndarray, np.ndarray]  # float32 (batches, batch, …) and (batches, batch, classes)
 
@@ -22,7 +24,7 @@ class Batches:
 
     The pictures are some rows of `inputs` (n, views, …), which may be memory-mapped, and of
     `targets`, float32 (n, classes). A batch is a function of the rows, the seed, the epoch and its
-    number in it alone, whatever was drawn before.
+    number in it alone, whatever was drawn before. Of tokens it has a share: `some_patches`.
     """
 
     def __init__(
@@ -35,6 +37,8 @@ class Batches:
     ) -> None:
         self.inputs, self.targets, self.rows = inputs, targets, rows
         self.settings, self.seed = settings, seed
+        has_tokens = isinstance(settings, Finetune) and inputs.ndim == TOKENS
+        self.patches = settings.keep_patches if has_tokens else 1.0
         self.first_view = generator(seed, "views").integers(inputs.shape[1], size=len(inputs))
 
     def __len__(self) -> int:
@@ -46,7 +50,8 @@ class Batches:
         start = 0
         for rows in chunked(order, self.settings.batch_size, self.inputs[0, 0].size):
             view = (self.first_view[rows] + epoch) % self.inputs.shape[1]
-            inputs = self.inputs[rows, view].astype(np.float32, copy=False)
+            inputs = self._seen(self.inputs[rows, view], epoch, start)
+            inputs = inputs.astype(np.float32, copy=False)
             targets = smoothed(self.targets[rows], self.settings.label_smoothing)
             if self.settings.mixup:
                 for index in range(len(rows)):
@@ -56,6 +61,13 @@ class Batches:
                     )
             start += len(rows)
             yield inputs, targets
+
+    def _seen(self, inputs: np.ndarray, epoch: int, start: int) -> np.ndarray:
+        """What a step gets of each batch of a chunk, whose first has the number `start`."""
+        if self.patches == 1:
+            return inputs
+        rngs = (generator(self.seed, "patches", epoch, start + row) for row in range(len(inputs)))
+        return np.stack(list(map(partial(some_patches, share=self.patches), inputs, rngs)))
 
     def epochs(self, first: int) -> Iterator[Chunk]:
         """The chunks of this epoch and of all that follow."""
@@ -103,6 +115,17 @@ def chunked(order: np.ndarray, batch_size: int, numbers: int) -> Iterator[np.nda
         yield whole[start : start + step]
     if full * batch_size < len(order):
         yield order[None, full * batch_size :]
+
+
+def some_patches(batch: np.ndarray, rng: np.random.Generator, share: float) -> np.ndarray:
+    """(n, 1 + patches, width) → the class token and a share of the patches, drawn for the batch.
+
+    PatchDropout, Liu et al. 2023, https://arxiv.org/abs/2208.07220; there drawn for each picture,
+    here for all of a batch, as mixup blends them.
+    """
+    patches = batch.shape[1] - 1
+    drawn = rng.permutation(patches)[: max(1, round(share * patches))]
+    return batch[:, [0, *(1 + np.sort(drawn))]]
 
 
 def smoothed(targets: np.ndarray, amount: float) -> np.ndarray:

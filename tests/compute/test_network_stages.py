@@ -1,4 +1,4 @@
-"""app/repro.py on a real cluster of two nodes, of which some are killed, and a study of two networks."""
+"""app/repro.py on a real cluster of two nodes, some of them killed: a study of two networks."""
 
 import subprocess
 import sys

@@ -6,7 +6,7 @@ from stages.errors import ParameterError
 from stages.networks import models
 from stages.networks.weight_files import save_weights
 from stages.training.determinism import make_reproducible
-from stages.zoo import tiny_cnn
+from stages.zoo import tiny_cnn, tiny_vit
 
 CARD = {"network": "tiny_cnn", "image_size": 32, "background": "#ffffff", "classes": ["a", "b"]}
 LOGITS = np.eye(2, dtype=np.float32)
@@ -77,6 +77,19 @@ def test_the_upper_part_goes_on_where_the_views_were_cut(backbone, pixels, block
     below = keras.Model(backbone.input, cut).predict_on_batch(pixels)
     features = models.upper(backbone, cut, pixels=False).predict_on_batch(below)
     assert np.allclose(features, backbone.predict_on_batch(pixels), atol=1e-5)
+
+
+def test_the_upper_part_of_a_transformer_takes_any_number_of_tokens(pixels):
+    make_reproducible(0)
+    whole = tiny_vit.backbone(32)
+    cut = models.cut_at("tiny_vit", whole, 1)
+    below = keras.Model(whole.input, cut).predict_on_batch(pixels)
+    upper = models.upper(whole, cut, pixels=False)
+    assert np.allclose(upper.predict_on_batch(below), whole.predict_on_batch(pixels), atol=1e-5)
+    fewer = upper.predict_on_batch(below[:, :3])
+    assert fewer.shape == (len(pixels), tiny_vit.ENTRY.features)
+    assert np.isfinite(fewer).all()
+    assert {v.path for v in upper.variables} <= {v.path for v in whole.variables}
 
 
 @pytest.mark.parametrize("blocks", [1, 2, "all"])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from stages.params import Finetune
 from stages.pictures.datasets import Listing
 from stages.training import batches as engine
 from stages.training.batches import Batches, Validation, one_hot
@@ -94,6 +95,32 @@ def test_stored_arrays_meet_the_listing_they_were_made_for(tmp_path):
     ((inputs, targets),) = validation.chunks()
     assert inputs[..., 0].tolist() == [[1.0]]
     assert targets.tolist() == [[[0.0, 1.0]]]
+
+
+def tokens(share: float) -> list[np.ndarray]:
+    """The batches of an epoch, each (n, tokens, 1), of six pictures whose tokens have numbers."""
+    inputs = np.broadcast_to(np.arange(9)[:, None], (6, 2, 9, 1))
+    settings = Finetune(
+        **PLAIN.model_dump() | {"batch_size": 2, "label_smoothing": 0.1},
+        blocks=1,
+        layer_decay=1,
+        keep_patches=share,
+        average=False,
+    )
+    batches = Batches(inputs, np.eye(6, dtype=np.float32), np.arange(6), settings, seed=0)
+    return [batch for chunk, _ in batches.epoch(1) for batch in chunk]
+
+
+def test_of_patches_a_batch_has_a_share_and_its_class_token():
+    seen = tokens(0.5)
+    assert {batch.shape for batch in seen} == {(2, 5, 1)}
+    assert all(np.array_equal(one, other) for one, other in seen)
+    assert all(batch[0, 0] == 0 for batch in seen)
+    drawn = [tuple(batch[0, :, 0]) for batch in seen]
+    assert len(set(drawn)) > 1
+    assert all(list(one) == sorted(set(one)) for one in drawn)
+    assert np.array_equal(tokens(0.5), seen)
+    assert np.array_equal(tokens(1), np.broadcast_to(np.arange(9)[:, None], (3, 2, 9, 1)))
 
 
 def test_smoothing_spreads_its_share_over_all_classes():
