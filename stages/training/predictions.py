@@ -16,17 +16,16 @@ def answering(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
 
     What is returned says what the network says at the time of the call.
     """
-    shape = (BATCH, *network.input_shape[1:])
-    answer = tf.function(
-        lambda batch: network(batch, training=False),
-        input_signature=[tf.TensorSpec(shape, tf.float32)],
-    )
+    signature = tf.TensorSpec((BATCH, *network.input_shape[1:]), tf.float32)
+    answer = tf.function(lambda batch: network(batch, training=False), input_signature=[signature])
 
     def logits(inputs: np.ndarray) -> np.ndarray:
         said = []
         for start in range(0, len(inputs), BATCH):
             piece = inputs[start : start + BATCH, 0]
-            padded = np.zeros(shape, np.float32)  # another shape would be traced anew
+            padded = np.zeros(
+                (BATCH, *piece.shape[1:]), np.float32
+            )  # another shape would be traced anew
             padded[: len(piece)] = piece
             said.append(answer(tf.constant(padded)).numpy()[: len(piece)])
         return np.concatenate(said).astype(np.float32)
