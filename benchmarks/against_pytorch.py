@@ -7,8 +7,9 @@ Both sides train the same upper blocks with the same head, picture size, batches
 number of pictures, for the epochs of params.yaml, and validate after each; of a ViT on all patches.
 Ours is the stage `finetune` as `dvc repro` runs it. PyTorch is pytorch_finetune.py, once with the
 frozen blocks run in every step (`plain`: what one would write) and once on what they gave when run
-before (`cached`: our work). A side's time goes from the line it prints at the end of its first epoch to that of the
-last. The three take turns, `--rounds` times; the middle rates are shown, and all of them below.
+before (`cached`: our work). A side's time goes from the line it prints at the end of its first
+epoch to that of the last. The three take turns, `--rounds` times; the middle rates are shown, and
+all of them below.
 
 Needs what `dvc repro finetune` makes; it works in a folder of its own and changes nothing here.
 """
