@@ -1,7 +1,7 @@
 #!/bin/sh
 # The environment in .venv: the packages that requirements.txt pins, on Python 3.11 or 3.10, and
-# those of requirements-remotes.txt where a DVC remote needs them, and of requirements-gpu.txt where
-# the machine has an NVIDIA GPU; GPU=1 and GPU=0 overrule what is found.
+# those of requirements-remotes.txt where a DVC remote or a bucket needs them, and of
+# requirements-gpu.txt where the machine has an NVIDIA GPU; GPU=1 and GPU=0 overrule what is found.
 # Says nothing and takes no time where it is there and complete.
 set -eu
 cd "$(dirname "$0")"
@@ -54,9 +54,11 @@ installed() {
     cmp -s "$1" ".venv/$1"
 }
 
-# Whether `dvc remote add` has named one, for everybody or, with --local, for this clone.
+# Whether `dvc remote add` has named one, for everybody or, with --local, for this clone, or the
+# pictures come from a bucket.
 has_remote() {
-    grep -Eqs '^ *url *= *(s3|ssh|webdavs?)://' .dvc/config .dvc/config.local
+    grep -Eqs '^ *url *= *(s3|ssh|webdavs?)://' .dvc/config .dvc/config.local ||
+        grep -Eqs '^ *folder: *"?s3://' params.yaml
 }
 
 # By what the driver brings on Linux and WSL, as stages/runtime/tensorflow_messages.py decides it.
@@ -83,7 +85,7 @@ if ! { installed requirements.txt && .venv/bin/python -c ''; }; then
     install requirements.txt
 fi
 if has_remote && ! installed requirements-remotes.txt; then
-    echo "environment: installing requirements-remotes.txt, for your DVC remote" >&2
+    echo "environment: installing requirements-remotes.txt, for your DVC remote or bucket" >&2
     install requirements-remotes.txt
 fi
 if wants_gpu && ! installed requirements-gpu.txt; then

@@ -116,7 +116,12 @@ def test_parameters_cannot_be_changed(study):
         (
             "scrape.folder",
             "",
-            "scrape.folder is ''; allowed: the path of a folder, or data/uns",
+            "scrape.folder is ''; allowed: the path of a folder, s3://bucket/prefix, or data/unset",
+        ),
+        (
+            "scrape.folder",
+            "gs://bucket/cats",
+            "scrape.folder is gs://bucket/cats; allowed: the path of a folder, s3://bucket/prefix",
         ),
         (
             "scrape.folder",

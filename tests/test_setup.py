@@ -187,9 +187,20 @@ def test_what_a_remote_needs_is_installed_once_when_one_is_named(machine, scheme
     result = machine.set_up()
     assert machine.done() == f"(3, 11, 7) .venv/bin/python {REMOTES}\n"
     assert result.stderr == (
-        "environment: installing requirements-remotes.txt, for your DVC remote\n"
+        "environment: installing requirements-remotes.txt, for your DVC remote or bucket\n"
     )
     assert (machine.set_up().stderr, machine.done()) == ("", "")
+
+
+def test_what_a_bucket_needs_is_installed_when_the_pictures_are_in_one(machine):
+    machine.has("python3.11", 3, 11, 7)
+    params = machine.clone / "params.yaml"
+    params.write_text("scrape:\n  folder: album # or s3://bucket/prefix\n")
+    machine.set_up()
+    assert REMOTES not in machine.done()
+    params.write_text("scrape:\n  folder: s3://bucket/prefix\n")
+    machine.set_up()
+    assert REMOTES in machine.done()
 
 
 def test_a_folder_as_remote_needs_nothing(machine):

@@ -1,7 +1,9 @@
 """Pictures that are already there: a folder with one subfolder for each class, or with a list.
 
 The list is `pictures.csv` in the folder itself: columns class and file, and what is known of a
-picture beside it, named as in the manifest. Whatever is no picture is missed for a reason.
+picture beside it, named as in the manifest. A class may also be in shards, Cat.000.zip, as this
+study keeps many pictures. The folder may be one in a bucket. Whatever is no picture is missed for a
+reason.
 """
 
 from __future__ import annotations
@@ -9,20 +11,24 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from unicodedata import normalize
 
 from stages.errors import StudyError
 from stages.params import Class, Scrape
 from stages.pictures.formats import FORMATS, NoPictureError, describe
-from stages.sources import RESERVE, Missed, Picture
-from stages.sources.listing import lines
+from stages.runtime.progress import progress
+from stages.sources import RESERVE, Missed, Picture, archives
+from stages.sources.bucket import Bucket
+from stages.sources.files import LIST, File, Part, in_turn, is_hidden, is_of, is_shard_of
+from stages.sources.listing import files_of
+from stages.web.buckets import SCHEME
 
-LIST = "pictures.csv"
 KNOWN = ("page_url", "title", "author", "licence", "licence_url")
-SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r"}  # as are hidden files
-MAX_MEGABYTES = 500  # of one file
+MAX_BYTES = 500_000_000  # of one picture
 LONGEST = 100  # letters of a name
 
 
@@ -38,64 +44,117 @@ def pictures(
     classes: Mapping[str, Class], settings: Scrape, known: Collection[str] = ()
 ) -> Iterator[Picture | Missed]:
     """The files of each class by name, or in their list's order, their bytes as they are."""
-    root = Path(settings.folder)
-    if not root.is_dir():
-        remedy = f"name its folder, and call the list {LIST}" if root.is_file() else "name one"
-        raise StudyError(f"scrape.folder is {root}, which is no folder: {remedy}")
-    listed = (root / LIST).is_file()
-    for class_name, wanted in classes.items():
-        files, hidden = (_listed if listed else _walked)(root, class_name)
-        if hidden:
-            yield _missed(root, root / class_name, class_name, "hidden", hidden)
-        yield from _of_class(root, class_name, files, wanted.per_class + RESERVE, set(known))
+    with _opened(settings) as place, progress("scrape", None, "picture") as advance:
+        for class_name, wanted in classes.items():
+            files = in_turn(place.parts(class_name))
+            for item in _of_class(class_name, files, wanted.per_class + RESERVE, set(known)):
+                advance(isinstance(item, Picture))
+                yield item
+
+
+def _opened(settings: Scrape) -> AbstractContextManager[Disk | Bucket]:
+    if settings.folder.startswith(SCHEME):
+        return Bucket(settings.folder, settings.download)
+    return nullcontext(Disk(Path(settings.folder)))
 
 
 def _of_class(
-    root: Path, class_name: str, files: Mapping[Path, dict], wanted: int, seen: set[str]
+    class_name: str, files: Iterable[tuple[File, int]], wanted: int, seen: set[str]
 ) -> Iterator[Picture | Missed]:
     """Files up to so many different pictures, in their order; how many more there are."""
     taken: set[str] = set()
     different = 0
-    for number, (path, row) in enumerate(files.items()):
-        if different == wanted:
-            rest = len(files) - number
-            yield _missed(root, root / class_name, class_name, "not_needed", rest)
-            return
+    for file, left in files:
         try:
-            data = _content(path, root)
-            kind, _, _ = describe(data)
+            if file.reason:
+                raise NotTakenError(file.reason)
+            kind, _, _ = describe(file.data)
         except (NotTakenError, NoPictureError) as error:
-            yield _missed(root, path, class_name, error.reason)
+            yield _missed(class_name, file.place, error.reason, file.count)
             continue
-        digest = hashlib.sha256(data).hexdigest()
+        digest = hashlib.sha256(file.data).hexdigest()
         different += digest not in seen
         seen.add(digest)
         yield Picture(
             class_name=class_name,
-            name=_unique(path.name, kind, taken),
-            data=data,
+            name=_unique(file.place.rpartition("/")[2], kind, taken),
+            data=file.data,
             source="folder",
             query="",
-            image_url=row.get("image_url") or _origin(root, path),
-            **{name: row.get(name, "") for name in KNOWN},
+            image_url=file.known.get("image_url") or _origin(file.place),
+            **{name: file.known.get(name, "") for name in KNOWN},
         )
+        if different == wanted:
+            if left:
+                yield _missed(class_name, class_name, "not_needed", left)
+            return
 
 
-def _walked(root: Path, class_name: str) -> tuple[dict[Path, dict], int]:
+class Disk:
+    """A folder of this machine; `parts` gives the files of a class."""
+
+    def __init__(self, root: Path) -> None:
+        if not root.is_dir():
+            remedy = f"name its folder, and call the list {LIST}" if root.is_file() else "name one"
+            raise StudyError(f"scrape.folder is {root}, which is no folder: {remedy}")
+        self.root = root
+
+    def parts(self, class_name: str) -> list[Part]:
+        if (self.root / LIST).is_file():
+            return [self._loose(class_name, self._listed(class_name))]
+        within = sorted(self.root.iterdir())
+        homes = (path for path in within if is_of(class_name, path.name) and path.is_dir())
+        shards = [path for path in within if is_shard_of(class_name, path.name)]
+        home = next(homes, None)
+        if home is None and not shards:
+            raise StudyError(
+                f"{self.root} has no folder {class_name}: scrape.folder needs one for every class, "
+                f"or shards of it ({class_name}.000.zip), or a list of all files, {LIST}"
+            )
+        loose = [self._loose(class_name, *_walked(home, class_name))] if home else []
+        return loose + [Part(1, partial(self._shard, path, class_name)) for path in shards]
+
+    def _loose(self, class_name: str, paths: Mapping[Path, dict], hidden: int = 0) -> Part:
+        left_out = [File(class_name, reason="hidden", count=hidden)] if hidden else []
+        files = (self._file(path, row) for path, row in paths.items())
+        number = len(left_out) + len(paths)
+        return Part(number, lambda: (number, chain(left_out, files)))
+
+    def _file(self, path: Path, row: dict) -> File:
+        place = path.relative_to(self.root).as_posix()
+        try:
+            return File(place, _content(path, self.root), known=row)
+        except NotTakenError as error:
+            return File(place, reason=error.reason)
+
+    def _shard(self, path: Path, class_name: str) -> tuple[int, Iterator[File]]:
+        try:
+            place = _plain(path, self.root)
+        except NotTakenError as error:
+            return 1, iter([File(path.name, reason=error.reason)])
+        return archives.members(place, path.name, class_name, MAX_BYTES)
+
+    def _listed(self, class_name: str) -> dict[Path, dict]:
+        """The files that the list names, seen from its own folder, each once."""
+        root, list_ = self.root, self.root / LIST
+        rows = files_of(list_, class_name)
+        for name in rows:
+            if not (root / name).is_file():
+                raise StudyError(f"{list_} lists {name}, which is no file beside it or below")
+            if not (root / name).resolve().is_relative_to(root.resolve()):
+                raise StudyError(
+                    f"{list_} lists {name}, which is outside {root}: copy the file there"
+                )
+        return {root / name: row for name, row in rows.items()}
+
+
+def _walked(home: Path, class_name: str) -> tuple[dict[Path, dict], int]:
     """All files of a class's folder and the folders in it, sorted; how many hidden ones beside."""
-    # macOS writes an accent as a mark of its own, so that names can differ and look the same.
-    homes = (path for path in sorted(root.iterdir()) if normalize("NFC", path.name) == class_name)
-    home = next((path for path in homes if path.is_dir()), None)
-    if home is None:
-        raise StudyError(
-            f"{root} has no folder {class_name}: scrape.folder needs one for every class, "
-            f"or a list of all files, {LIST}"
-        )
     found, hidden = [], 0
     for folder, below, files in os.walk(home):
-        inside = [name for name in below if not _hidden(name)]
+        inside = [name for name in below if not is_hidden(name)]
         links = [name for name in inside if Path(folder, name).is_symlink()]  # they may go round
-        shown = [*links, *(name for name in files if not _hidden(name))]
+        shown = [*links, *(name for name in files if not is_hidden(name))]
         hidden += len(below) + len(files) - len(inside) - len(shown) + len(links)
         below[:] = inside
         found += [Path(folder, name) for name in shown]
@@ -104,53 +163,45 @@ def _walked(root: Path, class_name: str) -> tuple[dict[Path, dict], int]:
     return {path: {} for path in sorted(found)}, hidden
 
 
-def _listed(root: Path, class_name: str) -> tuple[dict[Path, dict], int]:
-    """The files that the list names, seen from its own folder, each once."""
-    list_ = root / LIST
-    rows = {row["file"].strip(): row for row in lines(list_, "file", class_name)}
-    if not rows:
-        raise StudyError(f"{list_} has no line of class {class_name}: it needs some of each")
-    for name in rows:
-        if not (root / name).is_file():
-            raise StudyError(f"{list_} lists {name}, which is no file beside it or below")
-        if not (root / name).resolve().is_relative_to(root.resolve()):
-            raise StudyError(f"{list_} lists {name}, which is outside {root}: copy the file there")
-    return {root / name: row for name, row in rows.items()}, 0
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in SYSTEM
-
-
 def _content(path: Path, root: Path) -> bytes:
     """A file's bytes. Raises NotTakenError for what is no plain file of this folder."""
+    place = _plain(path, root)
+    if place.stat().st_size > MAX_BYTES:
+        raise NotTakenError("too_large")
+    try:
+        return place.read_bytes()
+    except PermissionError:
+        raise NotTakenError("unreadable") from None
+
+
+def _plain(path: Path, root: Path) -> Path:
+    """Where a file is, links followed. Raises NotTakenError for what is none of this folder."""
     try:
         place = path.resolve(strict=True)
-        if not place.is_relative_to(root.resolve()):
-            raise NotTakenError("link_outside")
-        if place.is_dir():
-            raise NotTakenError("link_to_folder")
-        if not place.is_file():  # a pipe would never end
-            raise NotTakenError("not_a_file")
-        if place.stat().st_size > MAX_MEGABYTES * 1_000_000:
-            raise NotTakenError("too_large")
-        return place.read_bytes()
     except PermissionError:
         raise NotTakenError("unreadable") from None
     except (FileNotFoundError, RuntimeError):  # the latter, and an OSError: links in a circle
         raise NotTakenError("broken_link") from None
+    if not place.is_relative_to(root.resolve()):
+        raise NotTakenError("link_outside")
+    if place.is_dir():
+        raise NotTakenError("link_to_folder")
+    if not place.is_file():  # a pipe would never end
+        raise NotTakenError("not_a_file")
+    return place
 
 
-def _missed(root: Path, path: Path, class_name: str, reason: str, files: int = 1) -> Missed:
+def _missed(class_name: str, place: str, reason: str, files: int) -> Missed:
     facts = dict.fromkeys(("query", *KNOWN), "")
-    origin = _origin(root, path)
+    origin = _origin(place)
     return Missed(class_name, "folder", image_url=origin, reason=reason, files=files, **facts)
 
 
-def _origin(root: Path, path: Path) -> str:
+def _origin(place: str) -> str:
     """The file within the folder; bytes of its name that are no UTF-8 as %E9."""
-    name = path.relative_to(root).as_posix()
-    return "folder:" + re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
+    return "folder:" + re.sub(
+        "[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", place
+    )
 
 
 def _unique(name: str, kind: str, taken: set[str]) -> str:

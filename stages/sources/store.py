@@ -14,9 +14,12 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from stages.runtime import user_cache
 from stages.sources import scratch
 
 PART_AGE = 24 * 3600  # seconds after which what a killed run was writing is no one's
@@ -79,12 +82,25 @@ class Store:
 
     def keep(self, entry: Entry, data: bytes) -> Entry:
         """Put a picture's bytes in place, whole or not at all, then its line in the journal."""
+        with self.part() as part:
+            part.write_bytes(data)
+            return self.adopt(entry, part)
+
+    @contextmanager
+    def part(self) -> Iterator[Path]:
+        """An empty file to write to, which is gone afterwards unless it was adopted."""
+        handle, name = tempfile.mkstemp(dir=self._parts)
+        os.close(handle)
+        try:
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def adopt(self, entry: Entry, part: Path) -> Entry:
+        """As `keep`, of a part whose bytes are those of the entry."""
         path = self.path(entry.sha256)
         if not self._sound(entry.sha256):
             path.parent.mkdir(exist_ok=True)
-            handle, part = tempfile.mkstemp(dir=self._parts)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
             os.replace(part, path)
         return self.note(entry)
 
@@ -108,10 +124,9 @@ class Store:
 
     def _sound(self, sha256: str) -> bool:
         try:
-            data = self.path(sha256).read_bytes()
+            return user_cache.digest(self.path(sha256)) == sha256
         except OSError:
             return False
-        return hashlib.sha256(data).hexdigest() == sha256
 
     def _index(self) -> None:
         self._journal.seek(0)

@@ -202,14 +202,14 @@ class S3(Http):
 
     def start(self) -> None:
         super().start()
-        self._client().create_bucket(Bucket="bucket")  # the memory of the last one is gone
+        self.client().create_bucket(Bucket="bucket")  # the memory of the last one is gone
 
     def damage(self, object_: str, place: str = "store") -> None:
         one = {"Bucket": "bucket", "Key": f"{place}/{object_}"}
-        whole = self._client().get_object(**one)["Body"].read()
-        self._client().put_object(**one, Body=whole[: len(whole) // 2])
+        whole = self.client().get_object(**one)["Body"].read()
+        self.client().put_object(**one, Body=whole[: len(whole) // 2])
 
-    def _client(self):
+    def client(self):
         import boto3
 
         keys = {"aws_access_key_id": "ann", "aws_secret_access_key": "secret"}
