@@ -52,11 +52,10 @@ def _own_or_each(low: float, high: float, kind: type, *words: str) -> Any:
     ]
 
 
-def _place(name: str, kind: str, others: str = "") -> Any:
-    """The path of a dependency of the stage: of DVC's addresses those that the source opens."""
+def _place(name: str, kind: str, start: str = "") -> Any:
+    """The path of a dependency of the stage; of DVC's addresses those that sources open."""
     words = f"the path of {kind}, or {UNSET[name]} where no source uses it"
-    pattern = rf"^(([^:\x00-\x1f]|:[^/\x00-\x1f])+{others})$"
-    return Annotated[str, Field(pattern=pattern, description=words)]
+    return Annotated[str, Field(pattern=rf"^{start}(:?[^:/\x00-\x1f]|/)+$", description=words)]
 
 
 ClassName = Annotated[
@@ -106,7 +105,7 @@ class Scrape(Section):
     source: Literal[SOURCES] | list[Literal[SOURCES]] = Field(
         description=f"one of {', '.join(SOURCES)}, or a list of them, each once"
     )
-    folder: _place("folder", "a folder, s3://bucket/prefix", r"|s3://[\w.-]+(/[^\x00-\x1f]+)?")
+    folder: _place("folder", "a folder, s3://bucket/prefix", r"(s3://\w)?")
     urls: _place("urls", "a CSV file")
     pages: _place("pages", "a folder")
     query: str = Field(pattern=r"\{class\}", description="text with {class} in it")
