@@ -361,6 +361,7 @@ def commit(folder: Path) -> None:
     run(folder, "git", *who, "commit", "--quiet", "--message", "Pictures")
 
 
+@pytest.mark.slow
 def test_dvc_sees_what_changes_in_the_bucket_and_shards_come_back_from_one(
     project, store, tmp_path
 ):
