@@ -73,7 +73,8 @@ def lookup(name: str) -> ModuleType:
     - `backbone(size) -> keras.Model`: float32 RGB (n, size, size, 3) in [-1, 1] → float32
       (n, ENTRY.features), a functional model without weights worth keeping
     - `cut(model, blocks) -> KerasTensor`: where the last `blocks` blocks of that model begin,
-      `model.input` for all of them; `keras.Model(model.input, cut)` is the frozen part below,
+      `model.input` for all of them, of tokens (n, tokens, width) with the class token first;
+      `keras.Model(model.input, cut)` is the frozen part below,
       `keras.Model(cut, model.output)` the trained part above, sharing layers with the model
     - `convert(file, size) -> dict[str, numpy array]`: the published file (None for a network
       without) as values of the backbone's variables, by `variable.path`; a published tensor that
