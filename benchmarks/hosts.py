@@ -112,6 +112,7 @@ def made(network: str, way: str) -> tuple:
     with device.strategy.scope():
         model = folded(classifier(network, backbone(network), entry.tune_blocks))
     settings = of_network(params.check(study_params()).finetune, network)
+    settings = settings.model_copy(update={"keep_patches": 1.0})  # the network takes them all
     inputs, targets = batch_of(model, STEPS * settings.batch_size)
     batches = Batches(inputs[:, None], targets, np.arange(len(inputs)), settings, seed=0)
     return Trainer(model, batches, device), batches
