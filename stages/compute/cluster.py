@@ -87,7 +87,7 @@ def connected(compute: Compute) -> Iterator[Cluster]:
             raise StudyError(f"compute: no node of the cluster has {having}a core: `ray status`")
         packages = _packages()
         require_alike(facts(packages), _looked_at(ray, nodes, packages))
-        if os.environ.get(AUTHENTICATION) == "token":
+        if compute.address and os.environ.get(AUTHENTICATION) == "token":
             _require_trust(ray)
         yield Cluster(nodes)
     finally:

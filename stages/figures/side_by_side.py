@@ -30,7 +30,7 @@ def render_all(figures: Mapping[str, Figure], folder: Path) -> dict[str, list[st
         asked = {name: pool.submit(_drawn, name, folder) for name in largest}
         drawn = {name: asked[name].result() for name in figures}
     for _, letters in drawn.values():
-        fonts.without(letters)
+        fonts.add_missing(letters)
     return {name: panels for name, (panels, _) in drawn.items()}
 
 
@@ -39,4 +39,4 @@ def _take(figures: Mapping[str, Figure]) -> None:
 
 
 def _drawn(name: str, folder: Path) -> Drawn:
-    return render(_figures[name], name, folder), fonts.without()
+    return render(_figures[name], name, folder), fonts.missing()

@@ -55,7 +55,7 @@ def _own_or_each(low: float, high: float, kind: type, *words: str) -> Any:
 def _place(name: str, kind: str, start: str = "") -> Any:
     """The path of a dependency of the stage; of DVC's addresses those that sources open."""
     words = f"the path of {kind}, or {UNSET[name]} where no source uses it"
-    return Annotated[str, Field(pattern=rf"^{start}(:?[^:/\x00-\x1f]|/)+$", description=words)]
+    return Annotated[str, Field(pattern=rf"^{start}(:?[^:/\x00-\x1f]|::|/)+$", description=words)]
 
 
 ClassName = Annotated[

@@ -59,10 +59,14 @@ def _invisible(letter: str) -> bool:
     return unicodedata.category(letter) in ("Cc", "Cf") or letter in VARIATION_SELECTORS
 
 
-def without(more: Iterable[str] = ()) -> set[str]:
-    """Letters, with the marks on them, that no font has; `more` are what another process found."""
-    _without.update(more)
+def missing() -> set[str]:
+    """Letters, with the marks on them, that this process has asked for and no font has."""
     return set(_without)
+
+
+def add_missing(letters: Iterable[str]) -> None:
+    """What another process has found, for `tell_missing`."""
+    _without.update(letters)
 
 
 def tell_missing(place: str, stage: str) -> None:

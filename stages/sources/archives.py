@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from stages.sources.files import File, is_hidden, is_of
+from stages.sources.files import File, is_hidden, is_of, left_out
 
 MAX_LIST = 4 << 20  # bytes: of an archive's list of members, and of one read
 MAX_MEMBERS = 10_000  # ten times what this study puts into one
@@ -52,9 +52,8 @@ def members(archive: Path, place: str, class_name: str, limit: int) -> tuple[int
     listed.sort(key=lambda member: member.filename.split("/"))
     judged = [(member, _reason(member, class_name, limit)) for member in listed]
     shown = [(member, reason) for member, reason in judged if reason != "hidden"]
-    hidden = len(judged) - len(shown)
-    left_out = [File(place, reason="hidden", count=hidden)] if hidden else []
-    return len(left_out) + len(shown), chain(left_out, _read(archive, place, shown))
+    first = left_out(place, len(judged) - len(shown))
+    return len(first) + len(shown), chain(first, _read(archive, place, shown))
 
 
 def _read(

@@ -22,7 +22,17 @@ from stages.params import Download
 from stages.pictures.shards import PER_SHARD
 from stages.runtime import user_cache
 from stages.sources import archives, scratch
-from stages.sources.files import LIST, SHARD, File, Part, is_hidden, is_of, is_shard_of
+from stages.sources.files import (
+    LIST,
+    SHARD,
+    File,
+    Part,
+    is_hidden,
+    is_of,
+    is_shard_of,
+    left_out,
+    parts_of,
+)
 from stages.sources.listing import files_of
 from stages.sources.store import Entry, Store
 from stages.web import buckets
@@ -60,14 +70,9 @@ class Bucket:
             return [self._listed(class_name, files[LIST])]
         home = next((name for name in folders if is_of(class_name, name[:-1])), "")
         shards = [files[name] for name in sorted(files) if is_shard_of(class_name, name)]
-        if not home and not shards:
-            raise StudyError(
-                f"{self._address} has no folder {class_name}: scrape.folder needs one for every "
-                f"class, or shards ({class_name}.000.zip), or a list of all files, {LIST}"
-            )
         loose = [self._walked(class_name, home)] if home else []
         packed = [Part(1, partial(self._shard, shard, class_name)) for shard in shards]
-        return loose + packed
+        return parts_of(class_name, self._address, loose, packed)
 
     @cached_property
     def _top(self) -> tuple[list[str], dict[str, Object]]:
@@ -91,10 +96,10 @@ class Bucket:
         number = table.execute(COUNT).fetchone()["n"]
         if not number:
             raise StudyError(f"{self._address}/{home} has no files: class {class_name} needs some")
-        left_out = [File(class_name, reason="hidden", count=hidden)] if hidden else []
+        first = left_out(class_name, hidden)
         objects = (Object(**row) for row in table.execute(IN_ORDER))
-        files = chain(left_out, self._loose((found, {}) for found in objects))
-        number += len(left_out)
+        files = chain(first, self._loose((found, {}) for found in objects))
+        number += len(first)
         return Part(number, lambda: (number, files))
 
     def _listed(self, class_name: str, listing: Object) -> Part:

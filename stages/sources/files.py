@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from unicodedata import normalize
 
+from stages.errors import StudyError
+
 LIST = "pictures.csv"
 SHARD = re.compile(r"([^./]+)\.\d+\.zip")  # as pictures/shards.py names them
 SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r"}  # as are hidden files
@@ -36,6 +38,24 @@ class Part:
 
     count: int
     open: Callable[[], tuple[int, Iterator[File]]]
+
+
+def parts_of(class_name: str, where: object, loose: list[Part], shards: list[Part]) -> list[Part]:
+    """The parts of a class that is kept in a folder, in shards or both: in this order.
+
+    Raises StudyError where there is neither.
+    """
+    if not loose and not shards:
+        raise StudyError(
+            f"{where} has no folder {class_name}: scrape.folder needs one for every class, "
+            f"or shards of it ({class_name}.000.zip), or a list of all files, {LIST}"
+        )
+    return loose + shards
+
+
+def left_out(place: str, hidden: int) -> list[File]:
+    """What stands for so many hidden files: one, or none."""
+    return [File(place, reason="hidden", count=hidden)] if hidden else []
 
 
 def in_turn(parts: Sequence[Part]) -> Iterator[tuple[File, int]]:

@@ -23,7 +23,17 @@ from stages.pictures.formats import FORMATS, NoPictureError, describe
 from stages.runtime.progress import progress
 from stages.sources import RESERVE, Missed, Picture, archives
 from stages.sources.bucket import Bucket
-from stages.sources.files import LIST, File, Part, in_turn, is_hidden, is_of, is_shard_of
+from stages.sources.files import (
+    LIST,
+    File,
+    Part,
+    in_turn,
+    is_hidden,
+    is_of,
+    is_shard_of,
+    left_out,
+    parts_of,
+)
 from stages.sources.listing import files_of
 from stages.web.buckets import SCHEME
 
@@ -106,19 +116,15 @@ class Disk:
         homes = (path for path in within if is_of(class_name, path.name) and path.is_dir())
         shards = [path for path in within if is_shard_of(class_name, path.name)]
         home = next(homes, None)
-        if home is None and not shards:
-            raise StudyError(
-                f"{self.root} has no folder {class_name}: scrape.folder needs one for every class, "
-                f"or shards of it ({class_name}.000.zip), or a list of all files, {LIST}"
-            )
         loose = [self._loose(class_name, *_walked(home, class_name))] if home else []
-        return loose + [Part(1, partial(self._shard, path, class_name)) for path in shards]
+        packed = [Part(1, partial(self._shard, path, class_name)) for path in shards]
+        return parts_of(class_name, self.root, loose, packed)
 
     def _loose(self, class_name: str, paths: Mapping[Path, dict], hidden: int = 0) -> Part:
-        left_out = [File(class_name, reason="hidden", count=hidden)] if hidden else []
+        first = left_out(class_name, hidden)
         files = (self._file(path, row) for path, row in paths.items())
-        number = len(left_out) + len(paths)
-        return Part(number, lambda: (number, chain(left_out, files)))
+        number = len(first) + len(paths)
+        return Part(number, lambda: (number, chain(first, files)))
 
     def _file(self, path: Path, row: dict) -> File:
         place = path.relative_to(self.root).as_posix()

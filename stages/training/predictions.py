@@ -23,9 +23,8 @@ def answering(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
         said = []
         for start in range(0, len(inputs), BATCH):
             piece = inputs[start : start + BATCH, 0]
-            padded = np.zeros(
-                (BATCH, *piece.shape[1:]), np.float32
-            )  # another shape would be traced anew
+            # Another shape would be traced anew.
+            padded = np.zeros((BATCH, *piece.shape[1:]), np.float32)
             padded[: len(piece)] = piece
             said.append(answer(tf.constant(padded)).numpy()[: len(piece)])
         return np.concatenate(said).astype(np.float32)

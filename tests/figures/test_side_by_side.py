@@ -26,16 +26,13 @@ def two_cores(monkeypatch):
 
 def test_several_processes_draw_what_one_draws(tmp_path, two_cores):
     figures = {name: figure(name, count) for name, count in (("a", 1), ("b", 3), ("none", 0))}
-    together = render_all(figures, tmp_path / "together")
-    assert together == {
-        name: render(one, name, tmp_path / "alone") for name, one in figures.items()
-    }
-    written = {path.relative_to(tmp_path / "alone") for path in (tmp_path / "alone").rglob("*.*")}
+    together, alone = tmp_path / "together", tmp_path / "alone"
+    drawn = render_all(figures, together)
+    assert drawn == {name: render(one, name, alone) for name, one in figures.items()}
+    written = {path.relative_to(alone) for path in alone.rglob("*.*")}
     assert len(written) == 4
     for file in written:
-        assert (tmp_path / "together" / file).read_bytes() == (
-            tmp_path / "alone" / file
-        ).read_bytes()
+        assert (together / file).read_bytes() == (alone / file).read_bytes()
 
 
 def test_letters_that_no_font_has_are_known_to_the_process_that_asked(
