@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -82,6 +83,11 @@ def read_pixels(files: Sequence[str], size: int, background: str) -> np.ndarray:
 def content(files: Sequence[str]) -> list[bytes]:
     """What is in files of data/rgb."""
     return [shards.read(RGB, file) for file in files]
+
+
+def digests(files: Sequence[str]) -> list[str]:
+    """SHA-256 of files of data/rgb, in hexadecimal digits."""
+    return [hashlib.sha256(shards.read(RGB, file)).hexdigest() for file in files]
 
 
 def squares(pictures: Sequence[bytes], size: int, background: str) -> np.ndarray:

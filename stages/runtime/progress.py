@@ -38,9 +38,10 @@ def followed(
     total: int,
     unit: str,
     size: Callable[[Item], int] = lambda _: 1,
+    start: int = 0,
 ) -> Iterator[Item]:
     """The items, with progress as each is done with; `size` is how many units one holds."""
-    with progress(name, total, unit) as advance:
+    with progress(name, total, unit, start) as advance:
         for item in items:
             yield item
             advance(size(item))

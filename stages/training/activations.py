@@ -16,7 +16,6 @@ under the same hash, and goes on from it.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -32,7 +31,7 @@ import keras
 from stages import zoo
 from stages.compute.engines import Engine, Local
 from stages.networks import models
-from stages.pictures import datasets, shards
+from stages.pictures import datasets
 from stages.runtime import fingerprints, processors, user_cache
 from stages.runtime.progress import progress
 from stages.training import devices
@@ -102,11 +101,10 @@ class FrozenBackbone:
     def _key(self) -> str:
         """A hash of pictures, weights, settings, code, and of the machine that rounds."""
         weights = models.pretrained_folder(self.model) / models.BACKBONE
-        pictures = (shards.read(datasets.RGB, file) for file in self.files)
         params, blocks = self.params, self.params.finetune.blocks
         return fingerprint(
             self.files,
-            [hashlib.sha256(picture).hexdigest() for picture in pictures],
+            datasets.digests(self.files),
             [params.rgb.background, params.augment.model_dump()],
             [self.model, models.tuned_blocks(self.model, blocks)],
             fingerprints.fingerprint(__name__, f"stages.zoo.{self.model}"),

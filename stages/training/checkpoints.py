@@ -1,11 +1,16 @@
-"""What a training needs to go on after it was killed: one file, written again after every epoch."""
+"""What a stage needs to go on after it was killed.
+
+Of a training one file, written again after every epoch; of others a folder to write into.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -82,6 +87,23 @@ class Checkpoint:
         except SafetensorError as error:
             print(f"{self.path} is damaged ({error}): the training starts again", flush=True)
             return [], {}
+
+
+@contextmanager
+def unfinished(name: str, key: str) -> Iterator[Path]:
+    """A folder for what a stage makes, with what a killed one left there for the same key.
+
+    Other processes wait until the block ends. Then it is removed, unless the block fails or
+    something was edited meanwhile (StudyError).
+    """
+    FOLDER.mkdir(exist_ok=True)
+    with filelock.FileLock(FOLDER / f"{name}.lock"):
+        for other in FOLDER.glob(f"{name}/*"):
+            if other.name != key:
+                shutil.rmtree(other)
+        yield FOLDER / name / key
+        require_unchanged()
+        shutil.rmtree(FOLDER / name)
 
 
 def fingerprint(*parts: object) -> str:

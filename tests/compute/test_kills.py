@@ -1,5 +1,6 @@
 """Stages over pictures that were killed: they go on, to the same bytes."""
 
+import re
 import signal
 import subprocess
 
@@ -18,6 +19,8 @@ def whole(tmp_path_factory):
     run(folder, "to_rgb")
     run(folder, "weights", MODEL)
     run(folder, "features", MODEL)
+    made_study.train(folder)
+    run(folder, "explain", MODEL)
     return folder
 
 
@@ -47,4 +50,31 @@ def test_features_go_on_after_the_views_that_they_had(whole, killed):
     run(killed, "weights", MODEL)
     printed = killed_run(killed, "features", MODEL, after=5)
     assert "goes on after" in printed
-    assert made(killed) == made(whole)
+    assert made(killed) == without_maps(made(whole))
+
+
+def test_heat_maps_go_on_after_the_pictures_that_they_had(whole, killed):
+    run(killed, "to_rgb")
+    run(killed, "weights", MODEL)
+    made_study.train(killed)
+    printed = killed_run(killed, "explain", MODEL, after=3)
+    done = int(re.search(r"goes on after (\d+) of 30 pictures", printed)[1])
+    assert done in (8, 16, 24)  # what is written is recorded by a thread of its own
+    assert printed.count("written\n") == 4 - done // 8
+    name = f"reports/maps/{MODEL}.npy"
+    assert made(killed)[name] == made(whole)[name]
+    assert not (killed / f".checkpoints/explain-{MODEL}").exists()
+
+
+def test_heat_maps_of_other_pictures_start_again(killed):
+    run(killed, "to_rgb")
+    run(killed, "weights", MODEL)
+    made_study.train(killed)
+    interrupted(killed, "explain", MODEL, 2, subprocess.Popen.kill)
+    one, other, *_ = sorted((killed / "data/rgb/Dog").iterdir())
+    other.write_bytes(one.read_bytes())
+    assert "goes on" not in run(killed, "explain", MODEL)
+
+
+def without_maps(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: data for name, data in files.items() if not name.startswith("reports/maps")}

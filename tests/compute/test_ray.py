@@ -56,7 +56,7 @@ def test_a_cluster_makes_the_bytes_of_one_machine(tmp_path, local, cluster, stag
     assert made(study) == expected(local, stage)
 
 
-def test_heat_maps_are_the_same(tmp_path, cluster):
+def test_heat_maps_are_the_same_after_a_kill_too(tmp_path, cluster):
     study = prepared(tmp_path / "study", made_study.LOCAL, "features")
     made_study.train(study)
     run(study, "explain", MODEL)
@@ -65,6 +65,10 @@ def test_heat_maps_are_the_same(tmp_path, cluster):
     run(study, "explain", MODEL)
     assert (study / "reports/maps" / f"{MODEL}.npy").read_bytes() == maps
     assert len(set(maps)) > 100  # levels of grey, and not one
+    code, printed = interrupted(study, "explain", MODEL, 3, subprocess.Popen.kill)
+    assert code == -signal.SIGKILL, printed
+    assert "goes on after" in run(study, "explain", MODEL)
+    assert (study / "reports/maps" / f"{MODEL}.npy").read_bytes() == maps
 
 
 @STAGES
