@@ -8,6 +8,11 @@ the clock and of the processor, start and Ray's own processes included, and the 
 process had (MB; that of processes which it starts is not counted), and at the end seconds for 1,000
 pictures more, in which no start is.
 `--model efficientnet_lite0` takes the weights of this checkout's study.
+
+    python -m benchmarks.compute_scale --study --model dinov2_s14 400 814
+
+takes so many pictures of this checkout's finished study, with all its views, and runs explain too,
+on the test pictures, with the study's tuned network.
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ import psutil
 from PIL import Image, ImageDraw
 
 from benchmarks.workplace import CODE, ROOT, environment, study_params
+from stages.tables import read_table, write_table
 
 CLASSES = [f"Class{number}" for number in range(10)]
 SIDE = 256
@@ -52,40 +58,56 @@ def main() -> None:
     words.add_argument("counts", nargs="*", type=int, default=[1000, 10_000])
     words.add_argument("--engines", nargs="+", choices=("local", "ray"), default=["local", "ray"])
     words.add_argument("--model", default="tiny_cnn")
+    words.add_argument("--study", action="store_true", help="its pictures, in place of drawn ones")
     words.add_argument("--where", type=Path, help="a folder with room (default: the system's)")
     wanted = words.parse_args()
     costs: dict[tuple[str, str], dict[int, Cost]] = {}
     for count in wanted.counts:
         with tempfile.TemporaryDirectory(dir=wanted.where) as name:
-            lay_out(Path(name), count, wanted.model)
+            lay_out(Path(name), count, wanted.model, wanted.study)
             for engine in wanted.engines:
-                for stage, cost in measure(Path(name), engine, wanted.model).items():
+                for stage, cost in measure(Path(name), engine, wanted).items():
                     costs.setdefault((stage, engine), {})[count] = cost
                     print(f"{stage:10}{engine:7}{count:>9,}{cost.seconds:9.1f} s", end="")
                     print(f"{cost.processor:9.1f} s{cost.megabytes:8.0f} MB", flush=True)
     print_slopes(costs)
 
 
-def lay_out(folder: Path, count: int, model: str) -> None:
+def lay_out(folder: Path, count: int, model: str, study: bool) -> None:
     for name in CODE:
         (folder / name).symlink_to(ROOT / name)
+    (take if study else draw)(folder / "data/raw", count)
+    shutil.copy(ROOT / "data/exclude.csv", folder / "data")
+    write_params(folder, "local", model, study)
+    own = ROOT / "models" / model
+    if (own / "pretrained").is_dir():
+        shutil.copytree(own / "pretrained", folder / "models" / model / "pretrained")
+    else:
+        run(folder, "weights", model)
+    if study:
+        shutil.copytree(own / "finetune", folder / "models" / model / "finetune")
+
+
+def take(folder: Path, count: int) -> None:
+    """Pictures of the study, of each class the same share."""
+    rows = read_table(ROOT / "data/raw/manifest.csv")
+    for place in np.linspace(0, len(rows) - 1, count).round().astype(int):
+        (folder / rows[place]["file"]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "data/raw" / rows[place]["file"], folder / rows[place]["file"])
+    kept = [row for row in rows if (folder / row["file"]).exists()]
+    write_table(folder / "manifest.csv", list(rows[0]), kept)
+
+
+def draw(folder: Path, count: int) -> None:
     rng = np.random.default_rng(0)
     rows = ["file,class,image_url"]
     for number in range(count):
         name = CLASSES[number % len(CLASSES)]
-        path = folder / "data/raw" / name / f"{number:06}.png"
+        path = folder / name / f"{number:06}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(drawn(rng))
         rows.append(f"{name}/{path.name},{name},")
-    (folder / "data/raw/manifest.csv").write_text("\n".join(rows) + "\n")
-    shutil.copy(ROOT / "data/exclude.csv", folder / "data")
-    write_params(folder, "local", model)
-    if (ROOT / "models" / model / "pretrained").is_dir():
-        shutil.copytree(
-            ROOT / "models" / model / "pretrained", folder / "models" / model / "pretrained"
-        )
-    else:
-        run(folder, "weights", model)
+    (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
 
 
 def drawn(rng: np.random.Generator) -> bytes:
@@ -101,25 +123,27 @@ def drawn(rng: np.random.Generator) -> bytes:
     return file.getvalue()
 
 
-def write_params(folder: Path, engine: str, model: str) -> None:
+def write_params(folder: Path, engine: str, model: str, study: bool) -> None:
     import yaml
 
     params = study_params()
-    params["classes"] = {name: {} for name in CLASSES}
     params["models"] = [model]
-    params["augment"]["views"] = 1
+    if not study:
+        params["classes"] = {name: {} for name in CLASSES}
+        params["augment"]["views"] = 1
     params["evaluate"] |= {"folds": [], "repeats": []}
     params["compute"] = {"engine": engine, "address": "", "resource": ""}
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 
-def measure(folder: Path, engine: str, model: str) -> dict[str, Cost]:
+def measure(folder: Path, engine: str, wanted: argparse.Namespace) -> dict[str, Cost]:
     """From raw pictures to features, with nothing left of a run before."""
-    for made in ("data/rgb", "cache", f"models/{model}/features"):
+    for made in ("data/rgb", "cache", f"models/{wanted.model}/features"):
         shutil.rmtree(folder / made, ignore_errors=True)
-    write_params(folder, engine, model)
-    stages = ("to_rgb", "split", "features")
-    return {name: run(folder, name, *[model] * (name == "features")) for name in stages}
+    write_params(folder, engine, wanted.model, wanted.study)
+    costs = {name: run(folder, name) for name in ("to_rgb", "split")}
+    of_network = ("features", "explain") if wanted.study else ("features",)
+    return costs | {name: run(folder, name, wanted.model) for name in of_network}
 
 
 def run(folder: Path, stage: str, *words: str) -> Cost:
