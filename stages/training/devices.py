@@ -61,10 +61,9 @@ def choose(setting: Literal["auto", "cpu", "gpu"], family: str | None = None) ->
 def start_elsewhere(family: str | None, threads: int) -> None:
     """For a process that computes for another one: TensorFlow as that has it, on the processor.
 
-    The number of threads decides how a sum is rounded.
+    `threads` is how many that has: make_reproducible.
     """
-    make_reproducible(seed=0)
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    make_reproducible(seed=0, threads=threads)
     choose("cpu", family)
 
 
