@@ -19,7 +19,7 @@ from stages.tables import read_json, write_json
 
 BACKBONE, HEAD, CARD = "backbone.safetensors", "head.safetensors", "card.json"
 LOGITS = "logits.npy"
-TOKENS = 3  # dimensions of a transformer's activations (n, tokens, width)
+TOKENS = 3  # dimensions of a transformer's activations (n, tokens, width), the class token first
 PIECE = 1 << 24  # bytes of features read at once
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from math import ceil
 from pathlib import Path
 
 import numpy as np
 
+from stages.networks.models import TOKENS
 from stages.params import Finetune, Training
 from stages.pictures.datasets import Listing
 from stages.runtime.randomness import generator
 
 CHUNK = 16 << 20  # bytes of inputs that go to TensorFlow in one piece
-TOKENS = 4  # dimensions of inputs (pictures, views, tokens, width), the class token first
 
 Chunk = tuple[np.ndarray, np.ndarray]  # float32 (batches, batch, …) and (batches, batch, classes)
 
@@ -37,7 +36,7 @@ class Batches:
     ) -> None:
         self.inputs, self.targets, self.rows = inputs, targets, rows
         self.settings, self.seed = settings, seed
-        has_tokens = isinstance(settings, Finetune) and inputs.ndim == TOKENS
+        has_tokens = isinstance(settings, Finetune) and inputs[:, 0].ndim == TOKENS
         self.patches = settings.keep_patches if has_tokens else 1.0
         self.first_view = generator(seed, "views").integers(inputs.shape[1], size=len(inputs))
 
@@ -66,8 +65,11 @@ class Batches:
         """What a step gets of each batch of a chunk, whose first has the number `start`."""
         if self.patches == 1:
             return inputs
-        rngs = (generator(self.seed, "patches", epoch, start + row) for row in range(len(inputs)))
-        return np.stack(list(map(partial(some_patches, share=self.patches), inputs, rngs)))
+        seen = []
+        for index, batch in enumerate(inputs):
+            rng = generator(self.seed, "patches", epoch, start + index)
+            seen.append(some_patches(batch, rng, self.patches))
+        return np.stack(seen)
 
     def epochs(self, first: int) -> Iterator[Chunk]:
         """The chunks of this epoch and of all that follow."""

@@ -48,10 +48,10 @@ def train(
 ) -> dict[str, float]:
     """Train, with early stopping or without (`chosen_epoch`).
 
-    The learning curve goes to the folder `curve`, if one is given, and is printed unless `quiet`. A
-    training that was killed goes on after its
-    last whole epoch, and ends in the same bytes. Returns the chosen epoch's number, and its
-    validation loss and accuracy. Raises StudyError where the loss is no number any more.
+    The learning curve goes to the folder `curve`, if one is given, and is printed unless `quiet`.
+    A training that was killed goes on after its last whole epoch, and ends in the same bytes.
+    Returns the chosen epoch's number, and its validation loss and accuracy. Raises StudyError where
+    the loss is no number any more.
     """
     settings = batches.settings
     done, chosen = resumed(trainer, kept)
