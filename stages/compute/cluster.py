@@ -5,23 +5,23 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
+from stages.compute import alike
 from stages.errors import StudyError
 from stages.params import Compute
-from stages.runtime import fingerprints, processors
+from stages.runtime import processors
 
-PROJECT = Path(__file__).resolve().parents[2]
 AUTHENTICATION = "RAY_AUTH_MODE"
 TOKEN = Path("~/.ray/auth_token").expanduser()
 INSTALL = "`.venv/bin/python -m pip install --require-hashes -r requirements-ray.txt`"
 SECONDS = 10  # for an address to answer
+ATTEMPTS = 3  # to be taken as a client
 LOOK = 300  # seconds for all nodes to say what they are; the first time they unpack the code
 # Variables that decide how TensorFlow and what it calls compute: those of this machine hold.
 ARITHMETIC = ("DNNL_", "KERAS_", "NPY_", "ONEDNN_", "TF_", "XLA_")
@@ -33,15 +33,6 @@ class Node:
     host: str
     cpus: int
     gpus: int
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What decides bytes on a machine, beside code and inputs; `words` is for its user."""
-
-    instructions: str
-    packages: Mapping[str, str]
-    words: str
 
 
 @dataclass(frozen=True)
@@ -85,19 +76,13 @@ def connected(compute: Compute) -> Iterator[Cluster]:
         if not nodes:
             having = f"the resource {compute.resource} and " if compute.resource else ""
             raise StudyError(f"compute: no node of the cluster has {having}a core: `ray status`")
-        packages = _packages()
-        require_alike(facts(packages), _looked_at(ray, nodes, packages))
+        packages = alike.packages()
+        alike.require(alike.facts(packages), _looked_at(ray, nodes, packages))
         if compute.address and os.environ.get(AUTHENTICATION) == "token":
             _require_trust(ray)
         yield Cluster(nodes)
     finally:
         ray.shutdown()
-
-
-def facts(packages: Sequence[str]) -> Facts:
-    """Of the machine that calls it; a package that it has not is at version ""."""
-    versions = {name: _version(name) for name in packages}
-    return Facts(processors.instructions(), versions, processors.in_words())
 
 
 def _ray() -> ModuleType:
@@ -119,22 +104,38 @@ def _start(ray: ModuleType, address: str) -> None:
         _require_answer(address)
     variables = {name: value for name, value in os.environ.items() if name.startswith(ARITHMETIC)}
     # With a folder of its own a worker does not look for code in one of the same name on its node.
-    others = [f"/{path.name}" for path in PROJECT.iterdir() if path.name != "stages"]
-    code = {"working_dir": str(PROJECT), "excludes": [*others, "__pycache__"]}
+    others = [f"/{path.name}" for path in alike.PROJECT.iterdir() if path.name != "stages"]
+    code = {"working_dir": str(alike.PROJECT), "excludes": [*others, "__pycache__"]}
     own = {} if address else {"include_dashboard": False}
+    ask = partial(
+        ray.init,
+        address or "local",
+        runtime_env=code | {"env_vars": variables},
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+        **own,
+    )
     try:
-        ray.init(
-            address or "local",
-            runtime_env=code | {"env_vars": variables},
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            **own,
-        )
+        _answered(ask)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise StudyError(
             f"compute.address: Ray cannot use {address or 'this machine'} ({_line(error)}): "
             "docs/parallel.md says how a cluster is started"
         ) from None
+
+
+def _answered(ask: Callable[[], object]) -> None:
+    """Ask again where the process that a head starts for each client ends as it starts.
+
+    It is a fork of one whose threads use gRPC, which now and then it does not survive.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            ask()
+            return
+        except ConnectionAbortedError:
+            continue
+    ask()
 
 
 def _require_answer(address: str) -> None:
@@ -163,9 +164,9 @@ def _alive(resource: str = "") -> list[Node]:
 
 def _looked_at(
     ray: ModuleType, nodes: tuple[Node, ...], packages: Sequence[str]
-) -> dict[str, Facts]:
+) -> dict[str, alike.Facts]:
     """What each node says of itself, by a name that tells it from the others."""
-    ask, asked = ray.remote(facts), {}
+    ask, asked = ray.remote(alike.facts), {}
     for node in nodes:
         alone = Cluster((node,)).options(cpus=0)
         asked[f"{node.host} ({node.id[:8]})"] = ask.options(**alone).remote(packages)
@@ -196,39 +197,6 @@ def _require_trust(ray: ModuleType) -> None:
             f"compute.address: this machine's token ({TOKEN}) is not the cluster's: copy the "
             f"cluster's, or set {AUTHENTICATION}=disabled if it has none"
         ) from None
-
-
-def require_alike(here: Facts, nodes: Mapping[str, Facts]) -> None:
-    """Raises StudyError where a node would round otherwise than this machine."""
-    kinds: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, node in [("this machine", here), *nodes.items()]:
-        kinds[node.instructions, node.words].append(name)
-        if node.instructions == here.instructions and node.packages != here.packages:
-            package = next(p for p in here.packages if node.packages[p] != here.packages[p])
-            raise StudyError(
-                f"compute: {name} has {package} {node.packages[package] or 'not at all'}, this "
-                f"machine {here.packages[package]}: install requirements.txt on both"
-            )
-    if len({instructions for instructions, _ in kinds}) > 1:
-        listed = "; ".join(f"{words}: {', '.join(names)}" for (_, words), names in kinds.items())
-        raise StudyError(
-            f"compute: processors of several kinds round otherwise ({listed}): give nodes of this "
-            "machine's kind a resource (`ray start --resources`), and name it in compute.resource"
-        )
-
-
-def _packages() -> list[str]:
-    """The project's own that make bytes."""
-    pins = fingerprints.locked((PROJECT / fingerprints.LOCK).read_text(encoding="utf-8"))
-    ours = {name for name, pin in pins.items() if fingerprints.OURS in pin.asked_by}
-    return sorted(ours - fingerprints.PACKAGES_WITHOUT_EFFECT)
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def _line(error: Exception) -> str:

@@ -27,7 +27,7 @@ CHOSEN = ("stages.sources", "stages.zoo")
 WITHOUT_EFFECT = {
     "stages",
     # What they bring, others made.
-    *(f"stages.compute.{part}" for part in ("cluster", "commands", "parcels", "remote")),
+    *(f"stages.compute.{part}" for part in ("alike", "cluster", "commands", "parcels", "remote")),
     "stages.errors",
     *(f"stages.params{part}" for part in ("", ".explain", ".file", ".schema", ".words")),
     "stages.networks.onednn",  # rounds otherwise, as another processor does

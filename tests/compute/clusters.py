@@ -64,6 +64,22 @@ def kill_where(command: str, seconds: float = 300) -> None:
     raise AssertionError(f"no node has run {command}")
 
 
+def kill_next_client_server(head: object, seconds: float = 60) -> None:
+    """The process that a head starts for whoever comes next by `ray://`, as soon as it is there."""
+    there = set(_client_servers(head))
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for process in set(_client_servers(head)) - there:
+            return process.kill()
+        time.sleep(0.01)
+    raise AssertionError("nobody came")
+
+
+def _client_servers(head: object) -> list[psutil.Process]:
+    proxy = psutil.Process(head.all_processes["ray_client_server"][0].process.pid)
+    return proxy.children(recursive=True)
+
+
 def _end(raylet: psutil.Process) -> None:
     for process in [*raylet.children(recursive=True), raylet]:
         os.kill(process.pid, signal.SIGKILL)

@@ -2,8 +2,8 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -11,13 +11,12 @@ pytest.importorskip("ray", reason="Ray is not installed: requirements-ray.txt ha
 
 import ray
 
-from stages.compute import cluster
+from stages.compute import alike, cluster
 from stages.errors import StudyError
 from stages.params import Compute
 from tests.compute import clusters
 
 pytestmark = clusters.LEAVES_FILES_OPEN
-HERE = cluster.facts(["numpy"])
 
 
 # What uses it is slow, as on a busy machine Ray's own start fails now and then.
@@ -47,7 +46,16 @@ def test_work_goes_to_nodes_that_have_the_resource_with_the_code_of_this_folder(
         tasks = [ray.remote(where).options(**found.options(1)).remote() for _ in range(3)]
         for at, file in ray.get(tasks):
             assert at == node.id
-            assert not Path(file).is_relative_to(cluster.PROJECT)
+            assert not Path(file).is_relative_to(alike.PROJECT)
+
+
+@pytest.mark.slow
+def test_a_server_that_ray_loses_as_it_starts_is_asked_for_again(two_nodes):
+    killer = Thread(target=clusters.kill_next_client_server, args=(two_nodes.head_node,))
+    killer.start()
+    with cluster.connected(compute(two_nodes.client)) as found:
+        assert len(found.nodes) == 2
+    killer.join()
 
 
 @pytest.mark.slow
@@ -94,30 +102,9 @@ with engines.chosen(Compute(engine="ray", address="", resource="")):
     pass
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=cluster.PROJECT, capture_output=True, text=True
+        [sys.executable, "-c", code], cwd=alike.PROJECT, capture_output=True, text=True
     )
     assert done.stderr.splitlines()[-1] == (
         "stages.errors.StudyError: compute.engine is ray, which is not installed: "
         "`.venv/bin/python -m pip install --require-hashes -r requirements-ray.txt`"
     )
-
-
-def test_nodes_that_are_as_this_machine_are_alike():
-    cluster.require_alike(HERE, {"a": HERE, "b": HERE})
-
-
-def test_a_processor_of_another_kind_is_named_with_its_nodes():
-    """Machines of two kinds are not at hand: what one would say of itself is made up."""
-    other = replace(HERE, instructions="avx512f", words="A newer one, AVX-512")
-    with pytest.raises(StudyError) as error:
-        cluster.require_alike(HERE, {"a": HERE, "b": other, "c": other})
-    assert f"({HERE.words}: this machine, a; A newer one, AVX-512: b, c)" in str(error.value)
-    assert "compute.resource" in str(error.value)
-
-
-def test_another_version_of_a_package_is_named():
-    other = replace(HERE, packages={"numpy": "1.0"})
-    with pytest.raises(StudyError, match=r"^compute: b has numpy 1\.0, this machine 2"):
-        cluster.require_alike(HERE, {"a": HERE, "b": other})
-    with pytest.raises(StudyError, match=r"^compute: b has numpy not at all"):
-        cluster.require_alike(HERE, {"b": replace(HERE, packages={"numpy": ""})})
