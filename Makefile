@@ -38,12 +38,13 @@ test: environment ## the tests, then what `make lint` would say
 	@$(IN_VENV) python -m ruff check --quiet
 	@$(IN_VENV) python -m ruff format --check --quiet
 
+# Ray's nodes take too long to start beside other tests. ARGS may choose from one half alone (5).
 slow: environment ## tests that take minutes: pages of docs/ followed, branches, faults, browsers, fuzzing
 	@.venv/bin/python -m pip install --quiet --require-hashes \
 	  -r requirements-ray.txt -r requirements-remotes.txt -r tests/sharing/requirements.txt
-	@$(IN_VENV) python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder \
-	  tests/sharing tests/app tests/compute tests/test_branches.py tests/test_docs.py \
-	  tests/test_pipeline.py tests/test_study.py $(ARGS)
+	@$(IN_VENV) python -m pytest -m slow tests/compute $(ARGS) || [ $$? = 5 ]
+	@$(IN_VENV) python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder tests \
+	  --ignore tests/compute --ignore tests/zoo/test_parity.py $(ARGS) || [ $$? = 5 ]
 
 mutants: environment ## which small changes of the code no test sees; ARGS="web" takes one room
 	@$(IN_VENV) python -m benchmarks.mutants $(ARGS)

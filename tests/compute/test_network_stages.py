@@ -51,6 +51,11 @@ def read_until(process, word):
     raise AssertionError("".join(lines))
 
 
+def one_epoch_more(params):
+    """Than the study has, which is that of the other address once it has been here."""
+    params["transfer"]["epochs"] += 1
+
+
 def test_another_engine_runs_nothing_again(study):
     assert would_run(study) == set()
 
@@ -81,7 +86,7 @@ def test_a_node_that_is_killed_in_a_stage_costs_time_alone(tiny_study, stage):
 
 def test_a_driver_that_was_killed_goes_on(study):
     before = load_yaml(study / "dvc.lock")
-    change(study, lambda params: params["transfer"].update(epochs=2))
+    change(study, one_epoch_more)
     process = started(study)
     read_until(process, "[finetune@tiny_vit] >")
     process.kill()
