@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from app.prediction.choice import PRECISIONS, chosen
 from app.serving.sockets import listening, shown
+from stages.runtime.processors import cores
 from stages.runtime.program import run_command
 
 GRACE = 30  # seconds for what is being answered when the service is asked to end
@@ -35,7 +35,7 @@ def words() -> argparse.ArgumentParser:
     add("--precision", choices=PRECISIONS, default="float32", help="of a network of models/")
     add("--host", default="127.0.0.1", help="0.0.0.0: for other machines too")
     add("--port", type=int, default=8000, help="0: any that is free")
-    add("--workers", type=int, default=os.cpu_count(), help="processes and threads; one a core")
+    add("--workers", type=int, default=cores(), help="processes and threads; one a core")
     add("--max-megabytes", type=float, default=20, help="of a request")
     add("--max-megapixels", type=float, help="of a picture; as in the study unless given")
     add("--max-pictures", type=int, default=16, help="in a request")

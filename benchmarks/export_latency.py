@@ -8,7 +8,6 @@ probabilities, on all cores: by onnxruntime, or for LiteRT by TensorFlow's inter
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from benchmarks.latency import RUNS, figures, machine
 from stages.export import FORMATS
 from stages.params import load
+from stages.runtime.processors import cores
 from stages.tables import read_json, read_table, write_table
 
 COLUMNS = ("network", "file", "machine", "median_1_ms", "p95_1_ms", "median_32_ms", "p95_32_ms")
@@ -33,7 +33,7 @@ def main() -> None:
 def row(model: str, file: str) -> dict[str, str]:
     place = Path("models", model, "export", file)
     size = read_json(place.with_name("card.json"))["image_size"]
-    answer = FORMATS[place.suffix](place, os.cpu_count() or 1)
+    answer = FORMATS[place.suffix](place, cores())
     found = {"network": model, "file": file, "machine": machine()}
     for batch in RUNS:
         shape = batch, size, size, 3

@@ -10,7 +10,6 @@ multiplication with its addition as one, as papers and `python -m stages.zoo` do
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from stages import zoo
 from stages.networks import models
 from stages.networks.flops import multiply_adds
 from stages.params import load, own_value
+from stages.runtime.processors import cores
 from stages.tables import write_table
 
 COLUMNS = ("network", "machine", "gflops", "median_1_ms", "p95_1_ms", "median_32_ms", "p95_32_ms")
@@ -67,7 +67,7 @@ def figures(batch: int, call: Callable[[], object]) -> dict[str, str]:
 
 
 def machine() -> str:
-    device = "GPU" if tf.config.list_physical_devices("GPU") else f"{os.cpu_count()} CPU cores"
+    device = "GPU" if tf.config.list_physical_devices("GPU") else f"{cores()} CPU cores"
     return f"{platform.system()} {platform.machine()} with {device}"
 
 

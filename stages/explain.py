@@ -19,8 +19,9 @@ from stages.pictures import datasets
 from stages.runtime import fingerprints, processors, user_cache
 from stages.runtime.program import run
 from stages.runtime.progress import followed
+from stages.runtime.unfinished import unfinished
 from stages.training import devices
-from stages.training.checkpoints import fingerprint, unfinished
+from stages.training.checkpoints import fingerprint
 from stages.training.determinism import make_reproducible
 from stages.training.drafts import Draft
 

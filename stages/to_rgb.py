@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
@@ -18,6 +19,7 @@ from stages.pictures.conversions import Conversions
 from stages.runtime import fingerprints
 from stages.runtime.program import run
 from stages.runtime.progress import progress
+from stages.runtime.unfinished import unfinished
 from stages.tables import read_table, write_json, write_table
 
 RAW, RGB = Path("data/raw"), Path("data/rgb")
@@ -29,7 +31,7 @@ def main() -> str:
     manifest = read_table(RAW / "manifest.csv")
     unwanted = exclusions.read()
     found = find(manifest)
-    with Conversions(key(rgb)) as made:
+    with unfinished("to_rgb", key(rgb)) as folder, Conversions(folder) as made:
         with engines.chosen(compute()) as engine:
             rows = convert_all(found, rgb, made, engine)
         urls = {row["file"]: row["image_url"] for row in manifest}
@@ -45,8 +47,9 @@ def main() -> str:
 
 
 def key(rgb: Rgb) -> str:
-    """What decides, beside its bytes, what becomes of a picture."""
-    return json.dumps([rgb.model_dump(), fingerprints.fingerprint("stages.to_rgb")])
+    """A hash of what decides, beside its bytes, what becomes of a picture."""
+    decisive = [rgb.model_dump(), fingerprints.fingerprint("stages.to_rgb")]
+    return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
 
 def find(manifest: list[dict[str, str]]) -> dict[str, str]:
@@ -79,6 +82,7 @@ def convert_all(
                     data = _read(raw)
                 except images.PictureError as error:
                     rows[raw] = conversions.rejected(raw, str(error))
+                    advance(1)
                     continue
                 if row := made.row(raw, file, data):
                     rows[raw] = row

@@ -5,7 +5,6 @@ Each core has a batch of its own: two threads of one batch wait for each other a
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,9 +18,10 @@ from app.prediction.pictures import square_of
 from app.prediction.sources import Source, UnreadableError, found
 from stages.pictures import isolation
 from stages.pictures.images import PictureError
+from stages.runtime.processors import cores
 
 BATCH = 8  # larger ones leave the caches
-CORES = os.cpu_count() or 1
+CORES = cores()
 DIED = f"its decoder crashed or took more than {isolation.CPU_SECONDS} s"
 
 Read = tuple[str, np.ndarray | str]  # name and square of a picture, or why there is none

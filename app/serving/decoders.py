@@ -13,6 +13,7 @@ from functools import cache
 from typing import TypeVar
 
 from stages.pictures.isolation import limited, processes
+from stages.runtime.processors import cores
 
 Result = TypeVar("Result")
 
@@ -32,7 +33,7 @@ class Decoders:
 
     def __init__(self, workers: int | None = None, seconds: float = SECONDS) -> None:
         self._seconds = seconds
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or cores()
         # A semaphore is fair, and a queue is not: there who comes later may be served before.
         self._free = asyncio.Semaphore(self.workers)
         self._idle: list[ProcessPoolExecutor] = []

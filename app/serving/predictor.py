@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from app.serving.metrics import Metrics
 from app.serving.refusals import OverloadedError
 from app.serving.uploads import Upload
 from stages.pictures.images import PictureError
+from stages.runtime.processors import cores
 
 REMEDY = "send a whole picture, for instance PNG or JPEG; /metadata has its limits"
 
@@ -30,7 +30,7 @@ class Work:
 
     waiting: int = 32  # pictures that are not answered yet
     seconds: float = 15  # for the pictures of a request
-    threads: int = os.cpu_count() or 1  # that run the network, each on one core
+    threads: int = cores()  # that run the network, each on one core
     megapixels: float | None = None  # of a picture; the card's
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
 import numpy as np
 
+from stages.runtime.processors import cores
+
 Answer = Callable[[np.ndarray], np.ndarray]  # uint8 (n, size, size, 3) → float32 (n, classes)
 
 
 def threads_of_each(files: int) -> int:
     """How many threads one of so many files gets, where all of them answer at once."""
-    return max(1, (os.cpu_count() or 1) // files)
+    return max(1, cores() // files)
 
 
 def answers(files: Sequence[Answer], pieces: Iterable[np.ndarray]) -> list[np.ndarray]:

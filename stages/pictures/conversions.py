@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from stages.params import Rgb
 from stages.pictures import decoding, images
-
-FOLDER = Path(".checkpoints/to_rgb")  # not in DVC's outputs: DVC empties them before a stage runs
 
 COLUMNS = (
     *("file", "class", "raw", "status", "reason"),
@@ -41,23 +38,15 @@ def rejected(raw: str, reason: str) -> dict:
 
 
 class Conversions:
-    """PNG files and a line for each picture, kept or not: `with` it until all are in their place.
+    """A folder of PNG files, and a line for each picture, kept or not, as it is added."""
 
-    `key` says by what pictures are converted; what another one has made is not taken. The folder is
-    removed where the block ends, and stays where it fails.
-    """
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self.pictures, self.lines, self.owner = (FOLDER / n for n in ("rgb", "lines", "key"))
+    def __init__(self, folder: Path) -> None:
+        self.pictures, self.lines = folder / "rgb", folder / "lines"
         self.done: dict[str, tuple[dict, str]] = {}
         self.file: IO[str] | None = None
 
     def __enter__(self) -> Conversions:
-        if not self.owner.is_file() or self.owner.read_text(encoding="utf-8") != self.key:
-            shutil.rmtree(FOLDER, ignore_errors=True)
         self.pictures.mkdir(parents=True, exist_ok=True)
-        self.owner.write_text(self.key, encoding="utf-8")
         with suppress(FileNotFoundError):
             self.done = _read(self.lines)
         if self.done:
@@ -66,10 +55,8 @@ class Conversions:
         self.file.write("\n")  # the last line may have no end
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self.file.close()
-        if kind is None:
-            shutil.rmtree(FOLDER)
 
     def row(self, raw: str, file: str, data: bytes) -> dict | None:
         """What was made of a picture; None where it was nothing, of other bytes, or is damaged."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from PIL import Image, ImageEnhance
 from stages.params import Augment
 from stages.pictures import images, shards
 from stages.pictures.prefetch import Prefetch
+from stages.runtime.processors import cores
 from stages.runtime.randomness import generator
 from stages.tables import read_table
 
@@ -111,7 +111,7 @@ def pixels_in_pieces(
 
 
 def _on_all_cores(work: Callable[[int], None], count: int) -> None:
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(work, range(count)))
 
 

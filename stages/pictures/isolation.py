@@ -21,6 +21,8 @@ from itertools import islice
 from multiprocessing import connection
 from typing import Generic, TypeVar
 
+from stages.runtime.processors import cores
+
 Key, Value, Result = TypeVar("Key"), TypeVar("Value"), TypeVar("Result")
 
 AHEAD = 4  # pictures for each process, under way or waiting: so many are in memory
@@ -33,7 +35,7 @@ def on_all_cores(
     seconds: float = CPU_SECONDS,
 ) -> Iterator[tuple[Key, Result | None]]:
     """As `Isolation.each`, with a process for each core, which end with the last pair."""
-    with Isolation(work, os.cpu_count() or 1, seconds) as isolated:
+    with Isolation(work, cores(), seconds) as isolated:
         yield from isolated.each(jobs)
 
 

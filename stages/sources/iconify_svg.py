@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
 import resvg_py
+
+from stages.runtime.processors import cores
 
 INK = "#22252b"  # of monochrome icons, which leave their colour to the page
 
@@ -74,7 +75,7 @@ def draw(svg: Svg, size: int) -> bytes:
 
 def drawers(drawings: int) -> Executor:
     """resvg holds Python's lock while it draws: processes, where there is work for several."""
-    processes = min(os.cpu_count() or 1, drawings // 50)
+    processes = min(cores(), drawings // 50)
     if processes < 2:
         return ThreadPoolExecutor(1)
     # Spawned: a fork would copy the locks that icrawler's threads hold at that moment.

@@ -1,17 +1,11 @@
-"""What a stage needs to go on after it was killed.
-
-Of a training one file, written again after every epoch; of others a folder to write into.
-"""
+"""What a training needs to go on after it was killed: one file, written after every epoch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
 from types import TracebackType
 
 import filelock
@@ -21,8 +15,8 @@ from safetensors.numpy import save_file
 
 from stages.errors import StudyError
 from stages.runtime.unchanged import require_unchanged
+from stages.runtime.unfinished import FOLDER
 
-FOLDER = Path(".checkpoints")  # not in DVC's outputs: DVC empties them before a stage runs
 CHUNK = 1 << 24  # bytes
 
 Arrays = dict[str, np.ndarray]
@@ -87,23 +81,6 @@ class Checkpoint:
         except SafetensorError as error:
             print(f"{self.path} is damaged ({error}): the training starts again", flush=True)
             return [], {}
-
-
-@contextmanager
-def unfinished(name: str, key: str) -> Iterator[Path]:
-    """A folder for what a stage makes, with what a killed one left there for the same key.
-
-    Other processes wait until the block ends. Then it is removed, unless the block fails or
-    something was edited meanwhile (StudyError).
-    """
-    FOLDER.mkdir(exist_ok=True)
-    with filelock.FileLock(FOLDER / f"{name}.lock"):
-        for other in FOLDER.glob(f"{name}/*"):
-            if other.name != key:
-                shutil.rmtree(other)
-        yield FOLDER / name / key
-        require_unchanged()
-        shutil.rmtree(FOLDER / name)
 
 
 def fingerprint(*parts: object) -> str:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from stages.errors import ParameterError
 from stages.params import Compute
+from stages.runtime import processors
 from stages.runtime.tensorflow_messages import LEVEL, has_nvidia_gpu
 from stages.training.determinism import make_reproducible
 
@@ -84,7 +85,7 @@ def is_unusable() -> bool:
 def _of_cpu(family: str | None) -> Device:
     """XLA joins what a transformer does between two matrix products; its convolutions are slow."""
     xla = family == "vit"
-    name = f"CPU with {os.cpu_count()} cores, float32" + (", XLA" if xla else "")
+    name = f"CPU with {processors.cores()} cores, float32" + (", XLA" if xla else "")
     return Device(tf.distribute.get_strategy(), "float32", xla, name)
 
 

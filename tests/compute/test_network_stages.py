@@ -4,10 +4,11 @@ import subprocess
 import sys
 
 import pytest
-from dvc.utils.serialize import load_yaml
+from dvc.utils.serialize import load_yaml, modify_yaml
 
 pytest.importorskip("ray", reason="Ray is not installed: requirements-ray.txt has it")
 
+from stages.runtime.processors import cores
 from tests.compute import clusters
 from tests.tiny_study import MODELS, change, dvc, would_run
 
@@ -97,3 +98,18 @@ def test_a_driver_that_was_killed_goes_on(study):
     assert "Stage 'transfer@tiny_vit' didn't change" in said
     assert "up to date" in dvc(study, "status")
     assert load_yaml(study / "dvc.lock") != before
+
+
+def test_stages_that_run_at_once_on_a_node_have_a_gpu_each(tiny_study):
+    """Ray takes a node's word for its GPUs, and hands them out: no stage here asks for one."""
+    with modify_yaml(tiny_study / "dvc.yaml") as pipeline:
+        pipeline["stages"]["told"] = {
+            "matrix": {"name": ["one", "two"]},
+            "cmd": "echo GPU $CUDA_VISIBLE_DEVICES; sleep 5; touch told-${item.name}",
+            "outs": ["told-${item.name}"],
+        }
+    with clusters.cluster({"num_cpus": 2 * cores(), "num_gpus": 2}) as found:
+        change(tiny_study, lambda params: params.update(compute=clusters.ray(found.address)))
+        said = started(tiny_study, "told").communicate()[0]
+    given = {line.split()[-1] for line in said.splitlines() if "] GPU" in line}
+    assert given == {"0", "1"}, said
