@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -130,11 +130,9 @@ def _answered(ask: Callable[[], object]) -> None:
     It is a fork of one whose threads use gRPC, which now and then it does not survive.
     """
     for _ in range(ATTEMPTS - 1):
-        try:
+        with suppress(ConnectionAbortedError):
             ask()
             return
-        except ConnectionAbortedError:
-            continue
     ask()
 
 
